@@ -1,0 +1,77 @@
+"""A column's declaration: what it is, what is done to it, what it may be used for."""
+
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.policy.model import PolicyModel
+from secure_ml.policy.treatments import Treatment, Use
+
+
+class ColumnType(StrEnum):
+    """Type of a column's values once parsed."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+
+
+_NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
+
+
+class ColumnPolicy(PolicyModel):
+    """One column of the source."""
+
+    description: str = Field(min_length=3, description="What the column holds, for people.")
+    type: ColumnType = Field(
+        description="Type once parsed; a cell that does not parse is masked as unknown and counted."
+    )
+    category: Category = Field(description="Kind of sensitive data; decides which key encrypts it.")
+    entity: Entity = Field(default=Entity.NONE, description="What a value is.")
+    identifiability: Identifiability = Field(description="How far a value points to one person.")
+    treatment: Treatment = Field(description="What `masked` does to it.")
+    use: Use = Field(description="What it may be used for after `masked`.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ColumnPolicy":
+        kind, use = self.treatment.kind, self.use.kind
+        if self.identifiability is Identifiability.DIRECT and kind in {"keep", "generalise_number", "generalise_date"}:
+            raise ValueError(
+                f"a direct identifier cannot be treated by {kind}: use drop, redact, partial_mask or token"
+            )
+        if use == "feature" and kind in {"drop", "redact", "partial_mask", "token", "scrub_text"}:
+            raise ValueError(f"a column treated by {kind} cannot be a feature")
+        if use != "never" and kind == "drop":
+            raise ValueError("a dropped column has the use never")
+        if self.entity is Entity.FREE_TEXT and kind == "keep":
+            raise ValueError("free text cannot be kept as it is: use drop, redact or scrub_text")
+        if kind == "generalise_number" and self.type not in _NUMERIC:
+            raise ValueError("generalise_number needs type integer or number")
+        if kind == "generalise_date" and self.type is not ColumnType.DATE:
+            raise ValueError("generalise_date needs type date")
+        return self
+
+
+class Subject(PolicyModel):
+    """The person (or other unit) whose privacy is protected."""
+
+    column: str = Field(description="Column that is the same in every row of one subject; its treatment must be token.")
+
+
+class TargetLabel(PolicyModel):
+    """What the model predicts."""
+
+    column: str = Field(description="Column of the outcome; two classes.")
+    positive: str = Field(description="The value that means yes; every other present value means no.")
+
+
+class Consent(PolicyModel):
+    """A column that says whether the subject agreed to this purpose."""
+
+    column: str = Field(description="Column of the consent flag.")
+    granted: tuple[str, ...] = Field(
+        min_length=1, description="Values that mean consent; any other, or none, means no."
+    )

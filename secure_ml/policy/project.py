@@ -1,0 +1,124 @@
+"""The whole policy of one project, and the questions that stages ask of it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from secure_ml.policy.columns import ColumnPolicy, Consent, Subject, TargetLabel
+from secure_ml.policy.gates import Approvals, Gates, Retention, Storage
+from secure_ml.policy.model import PolicyModel, fault
+from secure_ml.policy.quality import Quality
+from secure_ml.policy.source import Source
+from secure_ml.policy.training import Split, Training
+from secure_ml.policy.treatments import Feature
+
+LegalBasis = Literal[
+    "consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"
+]
+
+_COLUMN_NAME = re.compile(r"[^\x00-\x1f]{1,128}")
+
+
+class Policy(PolicyModel):
+    """What a project declares: data, purpose, protection, training, gates."""
+
+    project: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,47}$", description="Name of the project: lower-case letters, digits and '_'."
+    )
+    title: str = Field(min_length=3, description="A line for people.")
+    purpose: str = Field(min_length=10, description="What the data is processed for; consent is asked for this.")
+    legal_basis: LegalBasis = Field(description="GDPR Art. 6 (1), and its like in other laws.")
+    owners: tuple[str, ...] = Field(
+        min_length=1, description="Teams that own the assets, each `team:name`, as Dagster shows them."
+    )
+    source: Source = Field(description="Where the table comes from.")
+    subject: Subject | None = Field(
+        default=None, description="The subject key. Without one, every row counts as a subject of its own."
+    )
+    label: TargetLabel = Field(description="What the model predicts.")
+    consent: Consent | None = Field(default=None, description="The consent flag; required where consent is the basis.")
+    columns: Mapping[str, ColumnPolicy] = Field(min_length=2, description="Every column of the source, by name.")
+    quality: Quality = Field(default=Quality(), description="What `raw` must look like.")
+    split: Split = Field(default=Split(), description="Sides of the split.")
+    training: Training = Field(description="Estimator, privacy and backtest.")
+    gates: Gates = Field(default=Gates(), description="Thresholds before registration.")
+    approvals: Approvals = Field(default=Approvals(), description="Who must agree before deployment.")
+    retention: Retention = Field(description="How long things are kept.")
+    storage: Storage = Field(default=Storage(), description="How versions are stored.")
+
+    @field_validator("owners")
+    @classmethod
+    def _teams(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
+        if any(re.fullmatch(r"team:[a-z0-9][a-z0-9_-]*", owner) is None for owner in owners):
+            raise ValueError("an owner is written team:name, in lower-case letters, digits, '_' and '-'")
+        return owners
+
+    @field_validator("columns")
+    @classmethod
+    def _names(cls, columns: Mapping[str, ColumnPolicy]) -> Mapping[str, ColumnPolicy]:
+        if any(_COLUMN_NAME.fullmatch(name) is None or name.startswith("__") for name in columns):
+            raise ValueError("a column name has 1 to 128 printable characters and does not start with '__'")
+        return columns
+
+    @model_validator(mode="after")
+    def _references(self) -> "Policy":
+        for field, name in self._named_columns():
+            if name not in self.columns:
+                raise fault(field, "names the column {column}, which is not among columns", column=repr(name))
+        if self.legal_basis == "consent" and self.consent is None:
+            raise fault("legal_basis", "consent as the legal basis needs the field consent")
+        if self.subject is not None and self.columns[self.subject.column].treatment.kind != "token":
+            raise fault(f"columns.{self.subject.column}.treatment", "the subject column's treatment must be token")
+        label = self.columns[self.label.column]
+        if label.treatment.kind != "keep" or label.use.kind != "administrative":
+            raise fault(f"columns.{self.label.column}", "the label column needs treatment keep and use administrative")
+        if not self.features:
+            raise fault("columns", "no column has the use feature")
+        for i, gate in enumerate(self.gates.fairness):
+            if self.columns[gate.attribute].use.kind != "fairness":
+                raise fault(f"gates.fairness.{i}.attribute", "names a column whose use is not fairness")
+        return self
+
+    @model_validator(mode="after")
+    def _private_training_is_declared(self) -> "Policy":
+        if self.training.estimator.kind == "dp_additive":
+            for name, feature in self.features.items():
+                if feature.bins is None and feature.categories is None:
+                    raise fault(
+                        f"columns.{name}.use",
+                        "needs bins (numeric) or categories (text): private training takes them from the policy, "
+                        "never from the data",
+                    )
+        if self.training.backtest is not None and self.source.partitions.kind == "none":
+            raise fault("training.backtest", "needs a partitioned source")
+        return self
+
+    def _named_columns(self) -> Iterator[tuple[str, str]]:
+        yield "label.column", self.label.column
+        if self.subject is not None:
+            yield "subject.column", self.subject.column
+        if self.consent is not None:
+            yield "consent.column", self.consent.column
+        for i, expectation in enumerate(self.quality.expectations):
+            yield f"quality.expectations.{i}.column", expectation.column
+        for i, gate in enumerate(self.gates.fairness):
+            yield f"gates.fairness.{i}.attribute", gate.attribute
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The features by column name, in the policy's order."""
+        return {name: c.use for name, c in self.columns.items() if isinstance(c.use, Feature)}
+
+    def columns_used_as(self, *kinds: str) -> tuple[str, ...]:
+        """Names of the columns whose use is one of `kinds`, in the policy's order."""
+        return tuple(name for name, column in self.columns.items() if column.use.kind in kinds)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the policy's canonical JSON, hexadecimal."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
