@@ -108,7 +108,7 @@ class Feature(PolicyModel):
     )
     bounds_from: Literal["steward", "data"] = Field(
         default="steward",
-        description="Who chose bins or categories; `data` voids the differential-privacy guarantee, and reports say so.",
+        description="Who chose bins or categories; `data` voids the differential-privacy guarantee; reports say so.",
     )
 
     @field_validator("bins")

@@ -1,0 +1,133 @@
+"""Labels as information flow: what a column may reveal, how labels join, and the few ways to lower one.
+
+Belongs here: the lattice and the closed list of declassifiers. Must stay out: how a declassifier computes its output.
+
+The order is a product lattice (Denning, "A Lattice Model of Secure Information Flow", 1976): sets of categories under
+inclusion, and identifiability under its rank.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+
+_RANK = {level: rank for rank, level in enumerate(Identifiability)}
+
+
+class LabelError(Exception):
+    """A label was lowered by something that may not lower it."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a column is about and how far it points to a person."""
+
+    categories: frozenset[Category]
+    entity: Entity
+    identifiability: Identifiability
+
+    @property
+    def key_category(self) -> str:
+        """Name of the key that encrypts a column with this label: its categories, joined by "+"."""
+        return "+".join(sorted(self.categories))
+
+    def covers(self, other: "Label") -> bool:
+        """Whether this label claims at least what `other` does."""
+        return self.categories >= other.categories and _RANK[self.identifiability] >= _RANK[other.identifiability]
+
+    def to_json(self) -> dict[str, object]:
+        """The label as JSON values."""
+        return {
+            "categories": sorted(self.categories),
+            "entity": str(self.entity),
+            "identifiability": str(self.identifiability),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> "Label":
+        """The inverse of `to_json`."""
+        categories = value["categories"]
+        assert isinstance(categories, list)  # noqa: S101 - manifests are verified before they are parsed
+        return cls(
+            frozenset(Category(c) for c in categories),
+            Entity(str(value["entity"])),
+            Identifiability(str(value["identifiability"])),
+        )
+
+
+PUBLIC = Label(frozenset({Category.INTERNAL}), Entity.NONE, Identifiability.NONE)
+"""The bottom: nothing of a person."""
+
+STRICTEST = Label(frozenset(Category), Entity.FREE_TEXT, Identifiability.DIRECT)
+"""The top: what an undeclared column gets."""
+
+
+def join(labels: Iterable[Label]) -> Label:
+    """The least label that covers all of `labels`; the bottom for none."""
+    result = PUBLIC
+    for label in labels:
+        stronger = _RANK[label.identifiability] > _RANK[result.identifiability]
+        entity = label.entity if stronger or result.entity is Entity.NONE else result.entity
+        result = Label(
+            result.categories | label.categories,
+            entity,
+            label.identifiability if stronger else result.identifiability,
+        )
+    # The bottom's category is no claim of its own beside a real one.
+    real = result.categories - {Category.INTERNAL}
+    return Label(real or result.categories, result.entity, result.identifiability)
+
+
+def _at_most(level: Identifiability) -> Callable[[Label], Label]:
+    def lower(label: Label) -> Label:
+        kept = label.identifiability if _RANK[label.identifiability] <= _RANK[level] else level
+        return Label(label.categories, label.entity, kept)
+
+    return lower
+
+
+def _pseudonym(label: Label) -> Label:
+    return Label(label.categories, label.entity, Identifiability.PSEUDONYM)
+
+
+def _same(label: Label) -> Label:
+    return label
+
+
+def _nothing_left(label: Label) -> Label:
+    return PUBLIC
+
+
+DECLASSIFIERS: Mapping[str, Callable[[Label], Label]] = MappingProxyType(
+    {
+        "redact": _nothing_left,
+        "token": _pseudonym,
+        "partial_mask": _at_most(Identifiability.QUASI),
+        "generalise_number": _at_most(Identifiability.QUASI),
+        "generalise_date": _at_most(Identifiability.QUASI),
+        "generalise_geography": _at_most(Identifiability.QUASI),
+        # Scrubbed text stays what it was: a remark can name a person without any identifier in it.
+        "scrub_text": _same,
+        "count": _nothing_left,
+        "aggregate": _nothing_left,
+        "dp_release": _nothing_left,
+        "section": _nothing_left,
+    }
+)
+"""All that may lower a label, and to what.
+
+`aggregate` covers figures under disclosure control, `count` evidence counts, `section` the side of a split, which is a
+keyed coin toss.
+"""
+
+
+def declassify(label: Label, *, by: str) -> Label:
+    """The label after the named declassifier.
+
+    Raises:
+        LabelError: `by` is not in the closed list.
+    """
+    if by not in DECLASSIFIERS:
+        raise LabelError(f"{by!r} is not a registered declassifier; allowed: {', '.join(DECLASSIFIERS)}")
+    return DECLASSIFIERS[by](label)
