@@ -1,0 +1,1 @@
+"""The schema's history, one file a step; the program runs it when it opens the state."""
