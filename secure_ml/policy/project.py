@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -119,6 +119,18 @@ class Policy(PolicyModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the policy's canonical JSON, hexadecimal."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """SHA-256 of the whole policy's canonical JSON, hexadecimal."""
+        return _digest(self.model_dump(mode="json"))
+
+    @property
+    def data_digest(self) -> str:
+        """SHA-256 of what governs data before training: all but training, gates, approvals, retention and wording."""
+        return _digest(self.model_dump(mode="json", exclude=_NOT_ABOUT_DATA))
+
+
+_NOT_ABOUT_DATA = {"training", "gates", "approvals", "retention", "title", "owners"}
+
+
+def _digest(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

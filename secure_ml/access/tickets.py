@@ -1,0 +1,87 @@
+"""The identity of a run: a signed, short-lived statement of who runs what where.
+
+Belongs here: the ticket, its bytes and its verification. Must stay out: how the actor was authenticated.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+TICKET_KIND = "secure_ml/ticket/1"
+TICKET_TTL = timedelta(hours=24)
+
+
+class TicketRefused(Exception):
+    """A ticket that proves nothing here: forged, expired, or for another run or environment."""
+
+
+class TicketSigner(Protocol):
+    """Signs tickets; the private key stays with the kernel."""
+
+    def sign(self, kind: str, message: bytes) -> bytes:
+        """A signature over `message`, bound to `kind`."""
+
+
+class TicketVerifier(Protocol):
+    """Verifies what a `TicketSigner` signed."""
+
+    def verify(self, kind: str, message: bytes, signature: bytes) -> None:
+        """Returns if the signature is genuine; raises otherwise."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Who runs, what, where, until when.
+
+    Attributes:
+        actor: the authenticated name; in the profile `personal` the operating-system user, as `os-user:name`.
+        run_id: the run that it is bound to.
+        environment: the environment that it is bound to.
+        project: the project that it is bound to.
+        expires: time after which it proves nothing, UTC.
+    """
+
+    actor: str
+    run_id: str
+    environment: str
+    project: str
+    expires: datetime
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return json.dumps(
+            {**asdict(self), "expires": self.expires.isoformat()}, sort_keys=True, separators=(",", ":")
+        ).encode()
+
+
+@dataclass(frozen=True)
+class SignedTicket:
+    """A ticket as it travels: bytes that nobody has verified yet."""
+
+    unverified_body: bytes
+    signature: bytes
+
+
+def issue(
+    *, actor: str, run_id: str, environment: str, project: str, now: datetime, signer: TicketSigner
+) -> SignedTicket:
+    """A ticket that expires after `TICKET_TTL`."""
+    body = Ticket(actor, run_id, environment, project, now + TICKET_TTL).to_bytes()
+    return SignedTicket(body, signer.sign(TICKET_KIND, body))
+
+
+def verify(ticket: SignedTicket, *, environment: str, project: str, now: datetime, verifier: TicketVerifier) -> Ticket:
+    """The ticket, if it is genuine, fresh, and for this environment and project.
+
+    Raises:
+        TicketRefused: it is expired, or for another environment or project.
+    """
+    verifier.verify(TICKET_KIND, ticket.unverified_body, ticket.signature)
+    fields = json.loads(ticket.unverified_body)
+    verified = Ticket(**{**fields, "expires": datetime.fromisoformat(fields["expires"])})
+    if now >= verified.expires:
+        raise TicketRefused("the run's ticket has expired; start the run again")
+    if (verified.environment, verified.project) != (environment, project):
+        raise TicketRefused("the run's ticket is for another environment or project; start a run there")
+    return verified
