@@ -1,0 +1,235 @@
+"""Sources: the table as it comes, streamed under the policy's labels.
+
+Belongs here: CSV, Parquet and SQL readers whose errors carry no cell. Must stay out: judging the content (checks do).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from secure_ml.policy.project import Policy
+from secure_ml.policy.source import MonthlyPartitions, Source, StaticPartitions
+from secure_ml.vault.dataset import Dataset
+from secure_ml.vault.errors import SourceError
+from secure_ml.vault.labels import STRICTEST, Label
+
+_BLOCK_BYTES = 1 << 20
+_BATCH_ROWS = 10_000
+_NO_PARTITION = ""
+
+
+def partition_keys(source: Source, *, last_month: str) -> tuple[str, ...]:
+    """The partition keys of a source, in time order; one empty key when it is one piece.
+
+    Args:
+        source: the policy's source.
+        last_month: where an open monthly range ends, YYYY-MM.
+    """
+    partitions = source.partitions
+    if isinstance(partitions, StaticPartitions):
+        return partitions.keys
+    if isinstance(partitions, MonthlyPartitions):
+        first, last = (_month_number(text) for text in (partitions.start, partitions.end or last_month))
+        return tuple(f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(first, last + 1))
+    return (_NO_PARTITION,)
+
+
+def open_source(policy: Policy, *, folder: Path, partition: str, environ: Mapping[str, str]) -> Dataset:
+    """The source's table of one partition, unread, under the policy's labels.
+
+    Args:
+        policy: declares the source; an undeclared column gets the strictest label.
+        folder: the policy's folder; relative paths start there.
+        partition: key of the partition, or "".
+        environ: holds the database URL of a SQL source.
+
+    Raises:
+        SourceError: the source is missing, empty, or lacks a declared column. Reading it may raise the same.
+    """
+    if policy.source.format == "sql":
+        return _SqlSource(policy, partition=partition, environ=environ).dataset()
+    assert policy.source.path is not None  # noqa: S101 - the policy's validator requires it
+    path = (folder / policy.source.path.replace("{partition}", partition)).resolve()
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; put the table there or correct source.path in the policy")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path}: the file is empty; deliver it again")
+    if policy.source.format == "csv":
+        return _csv(policy, path)
+    return _parquet(policy, path)
+
+
+def _labelled(policy: Policy, schema: pa.Schema, *, place: str) -> dict[str, Label]:
+    names = schema.names
+    if len(set(names)) != len(names):
+        raise SourceError(f"{place}: two columns have the same name; correct the header")
+    missing = [name for name in policy.columns if name not in names]
+    if missing:
+        raise SourceError(f"{place}: lacks the declared columns {', '.join(missing)}; correct the file or the policy")
+    return {
+        name: Label(frozenset({c.category}), c.entity, c.identifiability)
+        if (c := policy.columns.get(name)) is not None
+        else STRICTEST
+        for name in names
+    }
+
+
+def _csv(policy: Policy, path: Path) -> Dataset:
+    source = policy.source
+    parse = pacsv.ParseOptions(delimiter=source.delimiter, newlines_in_values=True)
+    read = pacsv.ReadOptions(use_threads=False, block_size=max(_BLOCK_BYTES, 2 * source.max_cell_bytes))
+    try:
+        with path.open("rb") as file:
+            head = file.readline(_BLOCK_BYTES)
+        names = pacsv.read_csv(pa.BufferReader(head), parse_options=parse, read_options=read).schema.names
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise SourceError(f"{path}: {_csv_fault(error)}") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({type(error).__name__}); check its permissions") from None
+    schema = pa.schema([pa.field(name, pa.string()) for name in names])
+    labels = _labelled(policy, schema, place=str(path))
+    convert = pacsv.ConvertOptions(
+        column_types=schema,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+        null_values=list(source.missing),
+    )
+
+    def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            with pacsv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
+                for batch in reader:
+                    _refuse_huge_cells(batch, limit=source.max_cell_bytes, place=str(path))
+                    yield batch.select(list(columns))
+        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            raise SourceError(f"{path}: {_csv_fault(error)}") from None
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read ({type(error).__name__}); check the disk") from None
+
+    return Dataset(schema, labels, scan)
+
+
+def _csv_fault(error: Exception) -> str:
+    """What is wrong, from the numbers in Arrow's message; the rest of it may quote cells."""
+    text = str(error)
+    row = re.search(r"Row #(\d+)", text)
+    where = f" at row {row[1]}" if row else ""
+    if counts := re.search(r"Expected (\d+) columns, got (\d+)", text):
+        return f"broken CSV{where}: {counts[2]} cells where the header has {counts[1]}; correct the row or its quoting"
+    if "UTF8" in text or "utf8" in text:
+        column = re.search(r"column #(\d+)", text)
+        return f"not valid UTF-8{f' in column {int(column[1]) + 1}' if column else ''}; save the file as UTF-8"
+    if "straddling" in text:
+        return "a cell or an unclosed quote runs over more than a block; correct the quoting"
+    if "Empty CSV" in text:
+        return "the file is empty; deliver it again"
+    return f"broken CSV{where}; check its quoting and separator"
+
+
+def _refuse_huge_cells(batch: pa.RecordBatch, *, limit: int, place: str) -> None:
+    for name in batch.schema.names:
+        longest = pc.max(pc.binary_length(batch[name])).as_py()
+        if longest is not None and longest > limit:
+            raise SourceError(
+                f"{place}: a cell of column {name} is longer than {limit} bytes; correct it, or raise "
+                "source.max_cell_bytes"
+            )
+
+
+def _parquet(policy: Policy, path: Path) -> Dataset:
+    try:
+        stored = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{path}: not a readable Parquet file ({type(error).__name__}); deliver it again") from None
+    schema = pa.schema([pa.field(field.name, _plain(field.type, field.name, path)) for field in stored])
+    labels = _labelled(policy, schema, place=str(path))
+
+    def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        wanted = pa.schema([schema.field(name) for name in columns])
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns), use_threads=False):
+                    arrays = [batch[field.name].cast(field.type) for field in wanted]
+                    yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SourceError(f"{path}: damaged Parquet file ({type(error).__name__}); deliver it again") from None
+
+    return Dataset(schema, labels, scan)
+
+
+def _plain(data_type: pa.DataType, name: str, path: Path) -> pa.DataType:
+    """The flat type that a column is stored as."""
+    if pa.types.is_dictionary(data_type):
+        return _plain(data_type.value_type, name, path)
+    if pa.types.is_nested(data_type):
+        raise SourceError(f"{path}: column {name} is nested; flatten it before it is delivered")
+    if pa.types.is_string(data_type) or pa.types.is_large_string(data_type) or pa.types.is_string_view(data_type):
+        return pa.string()
+    if pa.types.is_integer(data_type) and data_type != pa.uint64():
+        return pa.int64()
+    if pa.types.is_floating(data_type) or pa.types.is_decimal(data_type) or data_type == pa.uint64():
+        return pa.float64()
+    if pa.types.is_boolean(data_type) or pa.types.is_date32(data_type):
+        return data_type
+    if pa.types.is_date(data_type) or pa.types.is_timestamp(data_type):
+        return pa.date32()
+    raise SourceError(f"{path}: column {name} has a type that cannot be stored ({data_type}); convert it to text")
+
+
+class _SqlSource:
+    """A query whose rows arrive as text, like a CSV file's."""
+
+    def __init__(self, policy: Policy, *, partition: str, environ: Mapping[str, str]) -> None:
+        variable = policy.source.url_env
+        url = environ.get(variable or "")
+        if not url:
+            raise SourceError(f"the environment variable {variable} is not set; it holds the source database's URL")
+        self._policy, self._url, self._partition, self._place = policy, url, partition, f"source {variable}"
+
+    def dataset(self) -> Dataset:
+        names = next(self._rows(limit=True))
+        schema = pa.schema([pa.field(str(name), pa.string()) for name in names])
+        labels = _labelled(self._policy, schema, place=self._place)
+
+        def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            rows = self._rows(limit=False)
+            order = [list(next(rows)).index(name) for name in columns]
+            wanted = pa.schema([schema.field(name) for name in columns])
+            for chunk in rows:
+                cells = [
+                    pa.array([None if row[i] is None else str(row[i]) for row in chunk], pa.string()) for i in order
+                ]
+                batch = pa.RecordBatch.from_arrays(cells, schema=wanted)
+                _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self._place)
+                yield batch
+
+        return Dataset(schema, labels, scan)
+
+    def _rows(self, *, limit: bool) -> Iterator[Sequence[Sequence[object]]]:
+        """First the column names, then chunks of rows."""
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        assert self._policy.source.query is not None  # noqa: S101 - the policy's validator requires it
+        bound = {} if self._policy.source.partitions.kind == "none" else {"partition": self._partition}
+        try:
+            engine = create_engine(self._url, hide_parameters=True)
+            with engine.connect().execution_options(stream_results=True) as connection:
+                result = connection.execute(text(self._policy.source.query), bound)
+                yield [str(key) for key in result.keys()]  # type: ignore[misc]  # noqa: SIM118
+                if not limit:
+                    yield from result.partitions(_BATCH_ROWS)
+            engine.dispose()
+        except SQLAlchemyError as error:
+            raise SourceError(
+                f"{self._place}: the query failed ({type(error).__name__}); check the URL, the query and the grants"
+            ) from None
+
+
+def _month_number(text: str) -> int:
+    return int(text[:4]) * 12 + int(text[5:]) - 1
