@@ -67,7 +67,9 @@ class State:
             StateConflict: A constraint refused the change.
         """
         if getattr(self._open, "held", False):
-            raise StateError(f"{self._place}: this thread already has a transaction open; pass its connection on instead")
+            raise StateError(
+                f"{self._place}: this thread already has a transaction open; pass its connection on instead"
+            )
         self._open.held = True
         try:
             with self._writer.begin() as connection:
@@ -111,7 +113,9 @@ def _migrate(writer: Engine, reader: Engine, *, place: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError:
-        raise StateSchemaError(f"{place}: a newer secure_ml wrote this database; use that version or restore a backup") from None
+        raise StateSchemaError(
+            f"{place}: a newer secure_ml wrote this database; use that version or restore a backup"
+        ) from None
     except SQLAlchemyError as error:
         raise state_error(error, place=place) from None
     finally:

@@ -41,7 +41,9 @@ def state_error(error: SQLAlchemyError, *, place: str) -> StateError:
         place: The database's URL without its password.
     """
     if isinstance(error, IntegrityError):
-        return StateConflict(f"{place}: a constraint refuses the change; another writer was first, or a parent is missing")
+        return StateConflict(
+            f"{place}: a constraint refuses the change; another writer was first, or a parent is missing"
+        )
     if isinstance(error, NoSuchModuleError):
         return StateError(f"{place}: no driver for this kind of URL is installed; install it or change the URL")
     cause = getattr(error, "orig", None)
@@ -52,4 +54,6 @@ def state_error(error: SQLAlchemyError, *, place: str) -> StateError:
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if isinstance(sqlstate, str):
         return StateError(f"{place}: the server refused the transaction (SQLSTATE {sqlstate}); nothing was committed")
-    return StateError(f"{place}: the database is unreachable or refused the work ({type(error).__name__}); check the URL")
+    return StateError(
+        f"{place}: the database is unreachable or refused the work ({type(error).__name__}); check the URL"
+    )

@@ -1,0 +1,204 @@
+"""The audit log over the state database: append, read, prove, verify.
+
+Belongs here: the one place that writes the log's tables. Must stay out: decisions, and the signing key (a port, `Signer`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Connection, insert, select, update
+
+from secure_ml.audit.checkpoint import Checkpoint, Signer, sign_checkpoint
+from secure_ml.audit.errors import AuditError, AuditLogTampered
+from secure_ml.audit.event import AuditEvent, Detail, encode_leaf
+from secure_ml.audit.merkle import Frontier, consistency_ranges, inclusion_ranges, leaf_hash
+from secure_ml.audit.verification import CheckpointKey, Verification, read_leaf, signed_tip, verify_log
+from secure_ml.state.database import State
+from secure_ml.state.tables import audit_entries, audit_tree, checkpoints
+
+__all__ = ["AuditEntry", "AuditError", "AuditEvent", "AuditLog", "AuditLogTampered", "Signer", "Verification"]
+
+_PAGE_ENTRIES = 2048
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One entry as it is read back.
+
+    Attributes:
+        entry_index: Its place, from 0. The order is proof, the time is the writer's word.
+        time: ISO 8601, UTC.
+        action: See `AuditEvent`.
+        resource: See `AuditEvent`.
+        outcome: See `AuditEvent`.
+        run_id: See `AuditEvent`.
+        details: See `AuditEvent`.
+        actor: Who; None once erased.
+        reason: Why; None once erased.
+    """
+
+    entry_index: int
+    time: str
+    action: str
+    resource: str
+    outcome: str
+    run_id: str
+    details: Mapping[str, Detail]
+    actor: str | None
+    reason: str | None
+
+
+class AuditLog:
+    """An append-only log whose every size is signed.
+
+    Args:
+        state: The database that holds it.
+        signer: Signs the checkpoints.
+        origin: The log's name in its checkpoints, one line, unique in the world by custom: `example.org/secure_ml`.
+        commitment_secret: At least 32 bytes; destroying it forgets every actor and reason that the log commits to.
+        clock: Gives the time with its zone.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        signer: Signer,
+        *,
+        origin: str,
+        commitment_secret: bytes,
+        clock: Callable[[], datetime],
+    ) -> None:
+        if len(commitment_secret) < 32:
+            raise AuditError("the commitment secret has at least 32 bytes; a shorter one can be guessed")
+        self._state = state
+        self._signer = signer
+        self._key = CheckpointKey(origin, signer.name, signer.public_key)
+        self._commitment_secret = commitment_secret
+        self._clock = clock
+
+    @property
+    def key(self) -> CheckpointKey:
+        """What an auditor needs to verify this log's checkpoints."""
+        return self._key
+
+    def append(self, connection: Connection, event: AuditEvent) -> int:
+        """Append inside the caller's transaction (`State.transaction`) and return the entry's index.
+
+        The entry is there exactly when the caller's change is: both commit or neither does.
+
+        Raises:
+            AuditLogTampered: The tree is not the one last signed; nothing is put on top of it.
+            AuditError: The event cannot be encoded.
+        """
+        frontier, _ = signed_tip(connection, self._key)
+        index = frontier.size
+        leaf = encode_leaf(event, entry_index=index, time=self._clock(), commitment_secret=self._commitment_secret)
+        hashed = leaf_hash(leaf)
+        frontier.append(hashed)
+        entry = {"entry_index": index, "leaf": leaf, "leaf_hash": hashed, "actor": event.actor, "reason": event.reason}
+        connection.execute(insert(audit_entries).values(entry))
+        grown = {"size": frontier.size, "frontier": frontier.encode()}
+        if index:
+            connection.execute(update(audit_tree).values(grown))
+        else:
+            connection.execute(insert(audit_tree).values(tree_id=1, **grown))
+        connection.execute(insert(checkpoints).values(size=frontier.size, note=self._sign(frontier)))
+        return index
+
+    def record(self, event: AuditEvent) -> int:
+        """Append in a durable transaction of its own and return the entry's index.
+
+        Raises:
+            StateError: The log is unavailable; nothing was appended, so what it was to record must not happen.
+            AuditLogTampered: See `append`.
+            AuditError: See `append`.
+        """
+        with self._state.transaction() as connection:
+            return self.append(connection, event)
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint; kept elsewhere, it makes any later rewriting of the log evident.
+
+        Raises:
+            StateError: The log is unavailable.
+            AuditLogTampered: It does not sign the stored tree.
+        """
+        with self._state.reading() as connection:
+            frontier, note = signed_tip(connection, self._key)
+        return self._sign(frontier) if note is None else note
+
+    def size(self) -> int:
+        """Entries in the log, by its newest checkpoint.
+
+        Raises:
+            StateError: The log is unavailable.
+            AuditLogTampered: The newest checkpoint does not sign the stored tree.
+        """
+        with self._state.reading() as connection:
+            return signed_tip(connection, self._key)[0].size
+
+    def verify(self, *, earlier_checkpoint: str | None = None) -> Verification:
+        """Recompute the whole log; see `verify_log` for what is checked and raised."""
+        return verify_log(
+            self._state, self._key, commitment_secret=self._commitment_secret, earlier_checkpoint=earlier_checkpoint
+        )
+
+    def entries(self, *, start: int = 0, stop: int | None = None) -> Iterator[AuditEntry]:
+        """Entries from `start` up to but without `stop`, in order; reading verifies nothing.
+
+        Raises:
+            StateError: The log is unavailable.
+            AuditLogTampered: An entry does not parse.
+        """
+        at, column = start, audit_entries.c.entry_index
+        while stop is None or at < stop:
+            end = at + _PAGE_ENTRIES if stop is None else min(at + _PAGE_ENTRIES, stop)
+            with self._state.reading() as connection:
+                page = connection.execute(
+                    select(audit_entries).where(column >= at, column < end).order_by(column)
+                ).all()
+            if not page:
+                return
+            for row in page:
+                yield _entry(row.entry_index, row.leaf, row.actor, row.reason)
+            at = end
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """Prove to a holder of the newest checkpoint that this entry is in the log.
+
+        Raises:
+            ProofRefused: There is no such entry.
+            StateError: The log is unavailable.
+        """
+        with self._state.reading() as connection:
+            frontier, _ = signed_tip(connection, self._key)
+            return [_subtree_root(connection, *span) for span in inclusion_ranges(index, frontier.size)]
+
+    def consistency_proof(self, earlier_size: int) -> list[bytes]:
+        """Prove to a holder of a checkpoint of that size that the newest one extends it.
+
+        Raises:
+            ProofRefused: The log never had that size.
+            StateError: The log is unavailable.
+        """
+        with self._state.reading() as connection:
+            frontier, _ = signed_tip(connection, self._key)
+            return [_subtree_root(connection, *span) for span in consistency_ranges(earlier_size, frontier.size)]
+
+    def _sign(self, frontier: Frontier) -> str:
+        return sign_checkpoint(Checkpoint(self._key.origin, frontier.size, frontier.root()), self._signer)
+
+
+def _subtree_root(connection: Connection, start: int, end: int) -> bytes:
+    column = audit_entries.c.entry_index
+    hashes = select(audit_entries.c.leaf_hash).where(column >= start, column < end).order_by(column)
+    return Frontier.of(connection.scalars(hashes)).root()
+
+
+def _entry(index: int, leaf: bytes, actor: str | None, reason: str | None) -> AuditEntry:
+    content = read_leaf(leaf, entry_index=index)
+    facts = {name: str(content.get(name)) for name in ("time", "action", "resource", "outcome", "run_id")}
+    details = cast("Mapping[str, Detail]", content.get("details"))
+    return AuditEntry(entry_index=index, details=details, actor=actor, reason=reason, **facts)

@@ -1,0 +1,196 @@
+"""Recompute the whole log and hold it against what was signed.
+
+Belongs here: every check that an auditor makes, over a reading connection and a public key. Must stay out: private keys, writing.
+"""
+
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, select
+
+from secure_ml.audit.checkpoint import Checkpoint, verify_checkpoint
+from secure_ml.audit.errors import AuditLogTampered, CheckpointRefused
+from secure_ml.audit.event import LEAF_FORMAT, Committed, commit
+from secure_ml.audit.merkle import Frontier, ProofRefused, leaf_hash
+from secure_ml.state.database import State
+from secure_ml.state.tables import audit_entries, audit_tree, checkpoints
+
+# On SQLite a reader holds up commits: each page is a short transaction of its own, which append-only rows permit.
+_PAGE_ENTRIES = 2048
+
+
+@dataclass(frozen=True)
+class CheckpointKey:
+    """Whose checkpoints count: the log's origin, the key's name and its public half."""
+
+    origin: str
+    name: str
+    public_key: bytes
+
+    def verify(self, unverified_note: str) -> Checkpoint:
+        """Return what a note states.
+
+        Raises:
+            CheckpointRefused: It is not this log's, or not signed by this key.
+        """
+        return verify_checkpoint(unverified_note, origin=self.origin, name=self.name, public_key=self.public_key)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a passed verification found.
+
+    Attributes:
+        size: Entries verified.
+        root: The root that the newest checkpoint signs.
+        checkpoint: That checkpoint, to be kept elsewhere.
+        erased: Entries whose actor or reason is no longer kept; their commitments cannot be opened.
+        consistent_with: Size of the earlier checkpoint that this log was shown to extend, if one was given.
+    """
+
+    size: int
+    root: bytes
+    checkpoint: str
+    erased: int
+    consistent_with: int | None
+
+
+def signed_tip(connection: Connection, key: CheckpointKey) -> tuple[Frontier, str | None]:
+    """The tree's frontier and newest checkpoint, if they agree with each other and with the number of entries.
+
+    Raises:
+        AuditLogTampered: They do not.
+    """
+    tree = connection.execute(select(audit_tree.c.size, audit_tree.c.frontier)).one_or_none()
+    newest = connection.execute(select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
+    last = connection.scalar(select(audit_entries.c.entry_index).order_by(audit_entries.c.entry_index.desc()).limit(1))
+    if tree is None and newest is None and last is None:
+        return Frontier(), None
+    if tree is None or newest is None or last is None:
+        raise AuditLogTampered("the tree, its checkpoints or its entries are gone", entry_index=None)
+    try:
+        frontier = Frontier.parse(tree.size, tree.frontier)
+    except ProofRefused:
+        raise AuditLogTampered("the stored tree is damaged", entry_index=None) from None
+    signed = _verified(newest.note, key, size=newest.size)
+    if (signed.size, signed.root) != (frontier.size, frontier.root()):
+        raise AuditLogTampered("the stored tree is not the one that the newest checkpoint signs", entry_index=None)
+    if last != frontier.size - 1:
+        beyond = min(last + 1, frontier.size)
+        raise AuditLogTampered(f"the checkpoint signs {frontier.size} entries, not {last + 1}", entry_index=beyond)
+    return frontier, newest.note
+
+
+def verify_log(
+    state: State, key: CheckpointKey, *, commitment_secret: bytes | None, earlier_checkpoint: str | None
+) -> Verification:
+    """Recompute every leaf hash and root, and hold them against every signed checkpoint.
+
+    Entries appended while it runs are left to the next verification.
+
+    Args:
+        state: Where the log is.
+        key: Whose signatures count.
+        commitment_secret: Opens the commitments to actor and reason; None leaves them closed (the secret is destroyed).
+        earlier_checkpoint: One that somebody kept elsewhere: the log must extend it. Only this detects a log that was
+            rolled back or rewritten together with its signing key.
+
+    Raises:
+        AuditLogTampered: Something does not hold; it names the first such entry.
+        CheckpointRefused: The earlier checkpoint is not one of this log.
+        StateError: The log cannot be read.
+    """
+    earlier = key.verify(earlier_checkpoint) if earlier_checkpoint is not None else None
+    with state.reading() as connection:
+        tip, note = signed_tip(connection, key)
+    if note is None:
+        if earlier is not None and earlier.size:
+            raise AuditLogTampered(f"the log is empty, an earlier checkpoint has {earlier.size} entries", entry_index=0)
+        return Verification(0, tip.root(), "", 0, None if earlier is None else 0)
+    if earlier is not None and earlier.size > tip.size:
+        raise AuditLogTampered(f"an earlier checkpoint has {earlier.size} entries", entry_index=tip.size)
+    tree, erased = Frontier(), 0
+    for row in _rows(state, tip.size):
+        _require_entry(row, tree, key)
+        if earlier is not None and tree.size == earlier.size and tree.root() != earlier.root:
+            raise AuditLogTampered("the log does not extend the earlier checkpoint", entry_index=row.entry_index)
+        erased += _open_commitments(row, commitment_secret)
+    return Verification(tip.size, tree.root(), note, erased, None if earlier is None else earlier.size)
+
+
+def _rows(state: State, size: int) -> Iterator[Row[tuple[int, bytes, bytes, str | None, str | None, str | None]]]:
+    entries, at = audit_entries.c, 0
+    signed = audit_entries.outerjoin(checkpoints, checkpoints.c.size == entries.entry_index + 1)
+    query = select(
+        entries.entry_index, entries.leaf, entries.leaf_hash, entries.actor, entries.reason, checkpoints.c.note
+    ).select_from(signed)
+    while at < size:
+        stop = min(at + _PAGE_ENTRIES, size)
+        within = query.where(entries.entry_index >= at, entries.entry_index < stop).order_by(entries.entry_index)
+        with state.reading() as connection:
+            page = connection.execute(within).all()
+        for row in page:
+            if row.entry_index != at:
+                break
+            yield row
+            at += 1
+        if at != stop:
+            raise AuditLogTampered("the entry is missing", entry_index=at)
+
+
+def _require_entry(
+    row: Row[tuple[int, bytes, bytes, str | None, str | None, str | None]], tree: Frontier, key: CheckpointKey
+) -> None:
+    index, leaf, stored_hash, _, _, note = row
+    if leaf_hash(leaf) != stored_hash:
+        raise AuditLogTampered("the entry was changed: its hash is another", entry_index=index)
+    tree.append(stored_hash)
+    if note is None:
+        raise AuditLogTampered(f"the checkpoint of size {tree.size} is missing", entry_index=index)
+    signed = _verified(note, key, size=tree.size, entry_index=index)
+    if signed.root != tree.root():
+        raise AuditLogTampered("the entry is not the one that its checkpoint signs", entry_index=index)
+    if read_leaf(leaf, entry_index=index)["index"] != index:
+        raise AuditLogTampered("the entry was written for another place", entry_index=index)
+
+
+def _verified(note: str, key: CheckpointKey, *, size: int, entry_index: int | None = None) -> Checkpoint:
+    try:
+        signed = key.verify(note)
+    except CheckpointRefused as error:
+        raise AuditLogTampered(f"checkpoint of size {size}: {error}", entry_index=entry_index) from None
+    if signed.size != size:
+        raise AuditLogTampered(f"the checkpoint of size {size} states {signed.size}", entry_index=entry_index)
+    return signed
+
+
+def read_leaf(leaf: bytes, *, entry_index: int) -> dict[str, object]:
+    """Parse a leaf of a known format.
+
+    Raises:
+        AuditLogTampered: It is no leaf that this program wrote.
+    """
+    try:
+        content = json.loads(leaf)
+    except ValueError:
+        raise AuditLogTampered("the leaf does not parse", entry_index=entry_index) from None
+    if not isinstance(content, dict) or content.get("format") != LEAF_FORMAT or "index" not in content:
+        raise AuditLogTampered(f"the leaf is not of format {LEAF_FORMAT}", entry_index=entry_index)
+    return content
+
+
+def _open_commitments(
+    row: Row[tuple[int, bytes, bytes, str | None, str | None, str | None]], secret: bytes | None
+) -> bool:
+    index, leaf, _, actor, reason, _ = row
+    content = read_leaf(leaf, entry_index=index)
+    texts: tuple[tuple[Committed, str | None], ...] = (("actor", actor), ("reason", reason))
+    for committed, text in texts:
+        if secret is None or text is None:
+            continue
+        expected = commit(committed, text, entry_index=index, secret=secret)
+        if not hmac.compare_digest(expected, str(content.get(f"{committed}_commitment"))):
+            raise AuditLogTampered(f"the {committed} is not the one committed to", entry_index=index)
+    return actor is None or reason is None
