@@ -1,0 +1,24 @@
+"""What the keys room refuses.
+
+Belongs here: its typed errors. Must stay out: key bytes, in any form.
+"""
+
+
+class KeyServiceError(Exception):
+    """A key service or key store cannot do its work; the message says what to do."""
+
+
+class KeyRefused(KeyServiceError):
+    """A wrapped key is not authentic, or was wrapped under another key or for another context."""
+
+
+class KeyNotFound(KeyServiceError):
+    """No such key was ever made here."""
+
+
+class KeyDestroyed(KeyServiceError):
+    """The key was destroyed: what it protects cannot be opened again, by anyone."""
+
+
+class SignatureRefused(KeyServiceError):
+    """A signature is not the named key's over this statement."""
