@@ -1,6 +1,7 @@
 """The audit log over the state database: append, read, prove, verify.
 
-Belongs here: the one place that writes the log's tables. Must stay out: decisions, and the signing key (a port, `Signer`).
+Belongs here: the one place that writes the log's tables. Must stay out: decisions, and the signing key
+(a port, `Signer`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -146,24 +147,24 @@ class AuditLog:
         )
 
     def entries(self, *, start: int = 0, stop: int | None = None) -> Iterator[AuditEntry]:
-        """Entries from `start` up to but without `stop`, in order; reading verifies nothing.
+        """Entries from `start` up to but without `stop`, in order; only `verify` shows that they are as signed.
 
         Raises:
             StateError: The log is unavailable.
-            AuditLogTampered: An entry does not parse.
+            AuditLogTampered: An entry is missing or does not parse.
         """
-        at, column = start, audit_entries.c.entry_index
-        while stop is None or at < stop:
-            end = at + _PAGE_ENTRIES if stop is None else min(at + _PAGE_ENTRIES, stop)
+        size, column = self.size(), audit_entries.c.entry_index
+        query = select(audit_entries).order_by(column)
+        end = size if stop is None else min(stop, size)
+        for first in range(start, end, _PAGE_ENTRIES):
+            expected = range(first, min(first + _PAGE_ENTRIES, end))
             with self._state.reading() as connection:
-                page = connection.execute(
-                    select(audit_entries).where(column >= at, column < end).order_by(column)
-                ).all()
-            if not page:
-                return
-            for row in page:
-                yield _entry(row.entry_index, row.leaf, row.actor, row.reason)
-            at = end
+                page = connection.execute(query.where(column >= first, column < expected.stop)).all()
+            found = {row.entry_index: row for row in page}
+            for index in expected:
+                if index not in found:
+                    raise AuditLogTampered("the entry is missing", entry_index=index)
+                yield _entry(index, found[index].leaf, found[index].actor, found[index].reason)
 
     def inclusion_proof(self, index: int) -> list[bytes]:
         """Prove to a holder of the newest checkpoint that this entry is in the log.

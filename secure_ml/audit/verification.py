@@ -1,6 +1,7 @@
 """Recompute the whole log and hold it against what was signed.
 
-Belongs here: every check that an auditor makes, over a reading connection and a public key. Must stay out: private keys, writing.
+Belongs here: every check that an auditor makes, over a reading connection and a public key. Must stay out:
+private keys, writing.
 """
 
 import hmac
@@ -8,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from secure_ml.audit.checkpoint import Checkpoint, verify_checkpoint
 from secure_ml.audit.errors import AuditLogTampered, CheckpointRefused
@@ -45,14 +46,14 @@ class Verification:
     Attributes:
         size: Entries verified.
         root: The root that the newest checkpoint signs.
-        checkpoint: That checkpoint, to be kept elsewhere.
+        checkpoint: That checkpoint, to be kept elsewhere; None while the log is empty.
         erased: Entries whose actor or reason is no longer kept; their commitments cannot be opened.
         consistent_with: Size of the earlier checkpoint that this log was shown to extend, if one was given.
     """
 
     size: int
     root: bytes
-    checkpoint: str
+    checkpoint: str | None
     erased: int
     consistent_with: int | None
 
@@ -108,52 +109,59 @@ def verify_log(
     if note is None:
         if earlier is not None and earlier.size:
             raise AuditLogTampered(f"the log is empty, an earlier checkpoint has {earlier.size} entries", entry_index=0)
-        return Verification(0, tip.root(), "", 0, None if earlier is None else 0)
+        return Verification(0, tip.root(), None, 0, None if earlier is None else 0)
     if earlier is not None and earlier.size > tip.size:
         raise AuditLogTampered(f"an earlier checkpoint has {earlier.size} entries", entry_index=tip.size)
     tree, erased = Frontier(), 0
-    for row in _rows(state, tip.size):
-        _require_entry(row, tree, key)
+    for entry in _stored_entries(state, tip.size):
+        _require_signed(entry, tree, key)
+        erased += _require_commitments(entry, commitment_secret)
         if earlier is not None and tree.size == earlier.size and tree.root() != earlier.root:
-            raise AuditLogTampered("the log does not extend the earlier checkpoint", entry_index=row.entry_index)
-        erased += _open_commitments(row, commitment_secret)
+            raise AuditLogTampered(
+                "up to here the log is not the one of the earlier checkpoint", entry_index=entry.index
+            )
     return Verification(tip.size, tree.root(), note, erased, None if earlier is None else earlier.size)
 
 
-def _rows(state: State, size: int) -> Iterator[Row[tuple[int, bytes, bytes, str | None, str | None, str | None]]]:
+@dataclass(frozen=True)
+class _Stored:
+    index: int
+    leaf: bytes
+    leaf_hash: bytes
+    actor: str | None
+    reason: str | None
+    note: str | None
+
+
+def _stored_entries(state: State, size: int) -> Iterator[_Stored]:
     entries, at = audit_entries.c, 0
+    columns = (entries.entry_index, entries.leaf, entries.leaf_hash, entries.actor, entries.reason, checkpoints.c.note)
     signed = audit_entries.outerjoin(checkpoints, checkpoints.c.size == entries.entry_index + 1)
-    query = select(
-        entries.entry_index, entries.leaf, entries.leaf_hash, entries.actor, entries.reason, checkpoints.c.note
-    ).select_from(signed)
+    query = select(*columns).select_from(signed).order_by(entries.entry_index)
     while at < size:
         stop = min(at + _PAGE_ENTRIES, size)
-        within = query.where(entries.entry_index >= at, entries.entry_index < stop).order_by(entries.entry_index)
         with state.reading() as connection:
-            page = connection.execute(within).all()
+            page = connection.execute(query.where(entries.entry_index >= at, entries.entry_index < stop)).all()
         for row in page:
-            if row.entry_index != at:
+            stored = _Stored(*row)
+            if stored.index != at:
                 break
-            yield row
+            yield stored
             at += 1
         if at != stop:
             raise AuditLogTampered("the entry is missing", entry_index=at)
 
 
-def _require_entry(
-    row: Row[tuple[int, bytes, bytes, str | None, str | None, str | None]], tree: Frontier, key: CheckpointKey
-) -> None:
-    index, leaf, stored_hash, _, _, note = row
-    if leaf_hash(leaf) != stored_hash:
+def _require_signed(entry: _Stored, tree: Frontier, key: CheckpointKey) -> None:
+    """Put the entry on the tree and hold it against the checkpoint that was signed when it was appended."""
+    index = entry.index
+    if leaf_hash(entry.leaf) != entry.leaf_hash:
         raise AuditLogTampered("the entry was changed: its hash is another", entry_index=index)
-    tree.append(stored_hash)
-    if note is None:
+    tree.append(entry.leaf_hash)
+    if entry.note is None:
         raise AuditLogTampered(f"the checkpoint of size {tree.size} is missing", entry_index=index)
-    signed = _verified(note, key, size=tree.size, entry_index=index)
-    if signed.root != tree.root():
+    if _verified(entry.note, key, size=tree.size, entry_index=index).root != tree.root():
         raise AuditLogTampered("the entry is not the one that its checkpoint signs", entry_index=index)
-    if read_leaf(leaf, entry_index=index)["index"] != index:
-        raise AuditLogTampered("the entry was written for another place", entry_index=index)
 
 
 def _verified(note: str, key: CheckpointKey, *, size: int, entry_index: int | None = None) -> Checkpoint:
@@ -166,31 +174,31 @@ def _verified(note: str, key: CheckpointKey, *, size: int, entry_index: int | No
     return signed
 
 
+def _require_commitments(entry: _Stored, secret: bytes | None) -> bool:
+    """Open what can be opened; return whether something of the entry is erased."""
+    content = read_leaf(entry.leaf, entry_index=entry.index)
+    texts: tuple[tuple[Committed, str | None], ...] = (("actor", entry.actor), ("reason", entry.reason))
+    for committed, text in texts:
+        if secret is None or text is None:
+            continue
+        expected = commit(committed, text, entry_index=entry.index, secret=secret)
+        if not hmac.compare_digest(expected, str(content.get(f"{committed}_commitment"))):
+            raise AuditLogTampered(f"the {committed} is not the one committed to", entry_index=entry.index)
+    return entry.actor is None or entry.reason is None
+
+
 def read_leaf(leaf: bytes, *, entry_index: int) -> dict[str, object]:
-    """Parse a leaf of a known format.
+    """Parse a leaf of a known format, written for this place.
 
     Raises:
-        AuditLogTampered: It is no leaf that this program wrote.
+        AuditLogTampered: It is not.
     """
     try:
         content = json.loads(leaf)
     except ValueError:
         raise AuditLogTampered("the leaf does not parse", entry_index=entry_index) from None
-    if not isinstance(content, dict) or content.get("format") != LEAF_FORMAT or "index" not in content:
+    if not isinstance(content, dict) or content.get("format") != LEAF_FORMAT:
         raise AuditLogTampered(f"the leaf is not of format {LEAF_FORMAT}", entry_index=entry_index)
+    if content.get("index") != entry_index:
+        raise AuditLogTampered("the entry was written for another place", entry_index=entry_index)
     return content
-
-
-def _open_commitments(
-    row: Row[tuple[int, bytes, bytes, str | None, str | None, str | None]], secret: bytes | None
-) -> bool:
-    index, leaf, _, actor, reason, _ = row
-    content = read_leaf(leaf, entry_index=index)
-    texts: tuple[tuple[Committed, str | None], ...] = (("actor", actor), ("reason", reason))
-    for committed, text in texts:
-        if secret is None or text is None:
-            continue
-        expected = commit(committed, text, entry_index=index, secret=secret)
-        if not hmac.compare_digest(expected, str(content.get(f"{committed}_commitment"))):
-            raise AuditLogTampered(f"the {committed} is not the one committed to", entry_index=index)
-    return actor is None or reason is None

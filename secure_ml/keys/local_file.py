@@ -1,7 +1,7 @@
 """The key service of one machine's one user: the root key is a file.
 
-Belongs here: that file. Must stay out: other services, and the keys that it wraps. Protects a copied data folder, not against
-code that runs as the same user.
+Belongs here: that file. Must stay out: other services, and the keys that it wraps. Protects a copied data folder;
+not against code that runs as the same user.
 """
 
 import hashlib
@@ -37,8 +37,8 @@ class LocalFileKeyService:
         """Make a root key, once, in a directory that holds nothing else yet.
 
         Raises:
-            KeyServiceError: There is a root key already; or keys were made here and their root key is missing, so that a new
-                one would hide the loss; or the directory is not private.
+            KeyServiceError: There is a root key already; or keys were made here and their root key is lost, which a new
+                one would hide; or the directory is not private.
         """
         make_private_directory(directory)
         others = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))

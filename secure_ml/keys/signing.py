@@ -146,7 +146,7 @@ class SigningKey:
         return self._private_key.sign(_separated(kind, message))
 
     def sign_raw(self, message: bytes) -> bytes:
-        """Sign bare bytes, for formats that demand it (checkpoints); what would pass as a separated statement is refused.
+        """Sign bare bytes, for formats that demand it (checkpoints); never what would pass as a statement of a kind.
 
         Raises:
             SignatureRefused: The bytes begin as a separated statement does.

@@ -1,13 +1,14 @@
 """The key store: wrapped keys, and the destroying of them.
 
-Belongs here: a database of its own that lies elsewhere than data and state. Must stay out: plaintext keys at rest, data, decisions.
+Belongs here: a database of its own that lies elsewhere than data and state. Must stay out: plaintext keys at
+rest, data, decisions.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Column, Connection, Engine, LargeBinary, MetaData, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Engine, LargeBinary, MetaData, Table, Text, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from secure_ml.keys.context import KeyContext
@@ -71,7 +72,7 @@ class KeyStore:
         """Make a fresh 32-byte key for each context, durably, all or none.
 
         Raises:
-            KeyServiceError: One of the contexts has a key already, or had one; or the store or the service fails.
+            KeyServiceError: A context has a key already, or had one; or the store or the service fails.
         """
         fresh = {context: os.urandom(_KEY_BYTES) for context in contexts}
         rows = [
@@ -97,8 +98,8 @@ class KeyStore:
     def destroy(self, version_id: str) -> int:
         """Destroy every key of a version and return how many there were; a second time, 0.
 
-        What they protect is unreadable from then on, in every copy made of the data, but not where a copy of this store and
-        of its root key was kept.
+        What they protect is unreadable from then on, in every copy made of the data; not so for who kept a copy of this
+        store and of its root key.
 
         Raises:
             KeyServiceError: The store fails; no key was destroyed.
@@ -150,12 +151,17 @@ class KeyStore:
         return self._service.unwrap(row.wrapped, context=key_id.encode())
 
     def _require_format(self) -> None:
-        with self._transaction() as connection:
-            _metadata.create_all(connection)
+        # Only a new store is written to: a read-only copy can be opened.
+        with self._reading() as connection:
+            made = inspect(connection).has_table(_format.name)
+        if not made:
+            with self._transaction() as connection:
+                _metadata.create_all(connection)
+                if not connection.scalars(select(_format.c.format)).all():
+                    connection.execute(insert(_format).values(format=_FORMAT))
+        with self._reading() as connection:
             found = connection.scalars(select(_format.c.format)).all()
-            if not found:
-                connection.execute(insert(_format).values(format=_FORMAT))
-        if found and found != [_FORMAT]:
+        if found != [_FORMAT]:
             raise KeyServiceError(f"{self._place} is a key store of another version; use the secure_ml that wrote it")
 
     @contextmanager

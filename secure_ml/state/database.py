@@ -20,7 +20,7 @@ from secure_ml.state.errors import StateConflict, StateError, StateSchemaError, 
 
 __all__ = ["State", "StateConflict", "StateError", "StateSchemaError"]
 
-# PostgreSQL freezes a serialisable snapshot at the first query, and LOCK TABLE is none: a writer that waited here reads fresh.
+# PostgreSQL freezes a serialisable snapshot at the first query, and LOCK TABLE is none: who waited here reads fresh.
 _QUEUE_WRITERS = "LOCK TABLE audit_tree IN EXCLUSIVE MODE"
 
 
@@ -63,13 +63,11 @@ class State:
         Writers queue, so what the block reads stays true until it commits.
 
         Raises:
-            StateError: The database failed, or this thread already has a transaction open here (it would wait for itself).
+            StateError: The database failed, or this thread has a transaction open already and would wait for itself.
             StateConflict: A constraint refused the change.
         """
         if getattr(self._open, "held", False):
-            raise StateError(
-                f"{self._place}: this thread already has a transaction open; pass its connection on instead"
-            )
+            raise StateError(f"{self._place}: a transaction is open in this thread; pass its connection on instead")
         self._open.held = True
         try:
             with self._writer.begin() as connection:

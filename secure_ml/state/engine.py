@@ -1,6 +1,6 @@
 """How a connection to a database is opened, and how a transaction on it begins.
 
-Belongs here: durability, locking and permission settings that every database of the product shares. Must stay out: tables.
+Belongs here: durability, locking and permissions, the same for every database of the product. Must stay out: tables.
 """
 
 import os
@@ -30,7 +30,7 @@ def parse_database_url(url: str) -> URL:
     backend = parsed.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise StateError(f"a {backend} database is not supported; use sqlite:///path/to/file or postgresql://…")
-    if backend == "sqlite" and (not parsed.database or parsed.database == ":memory:" or "mode" in parsed.query):
+    if backend == "sqlite" and (parsed.database in (None, "", ":memory:") or "uri" in parsed.query):
         raise StateError("a SQLite database in memory forgets; give a file: sqlite:///path/to/file")
     return parsed
 
@@ -56,7 +56,8 @@ def prepare_sqlite_file(url: URL) -> None:
 def build_engine(url: URL, *, writes: bool, on_begin: str | None = None) -> Engine:
     """Build an engine whose transactions are serialised and durable.
 
-    SQLite: `BEGIN IMMEDIATE` for a writer, synchronous EXTRA, foreign keys on, freed pages overwritten. PostgreSQL: SERIALIZABLE.
+    SQLite: `BEGIN IMMEDIATE` for a writer, synchronous EXTRA, foreign keys on, freed pages overwritten.
+    PostgreSQL: SERIALIZABLE.
 
     Args:
         url: Where the database is.
@@ -97,7 +98,7 @@ def _sqlite_settings(*, writes: bool) -> Callable[[sqlite3.Connection, object], 
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
-        # FULL does not sync the folder after the journal is removed: a power loss could undo a commit that was reported.
+        # FULL does not sync the folder once the journal is removed: a power loss could undo a reported commit.
         connection.execute("PRAGMA synchronous = EXTRA")
         if not writes:
             connection.execute("PRAGMA query_only = ON")

@@ -1,7 +1,7 @@
 """What can go wrong with a database, in words that say what to do.
 
-Belongs here: the typed errors and the translation of the driver's. Must stay out: statements, parameters and values, which
-the driver's own text may carry.
+Belongs here: the typed errors and the translation of the driver's. Must stay out: statements, parameters and
+values, which the driver's own text may carry.
 """
 
 import sqlite3
@@ -55,5 +55,5 @@ def state_error(error: SQLAlchemyError, *, place: str) -> StateError:
     if isinstance(sqlstate, str):
         return StateError(f"{place}: the server refused the transaction (SQLSTATE {sqlstate}); nothing was committed")
     return StateError(
-        f"{place}: the database is unreachable or refused the work ({type(error).__name__}); check the URL"
+        f"{place}: the database is unreachable or refuses the work ({type(error).__name__}); check its URL"
     )

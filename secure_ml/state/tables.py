@@ -1,6 +1,6 @@
 """Every table of the state database.
 
-Belongs here: columns, keys and constraints. Must stay out: queries, and any column that holds a value of a person's data.
+Belongs here: columns, keys and constraints. Must stay out: queries, and any column for a value of a person's data.
 A change here needs a migration under `migrations/versions/`; a test compares the two.
 """
 
@@ -27,7 +27,7 @@ metadata = MetaData(
     }
 )
 
-# Actor and reason stand beside the leaf, which holds only commitments to them: they can be erased and the tree still verifies.
+# Actor and reason stand beside the leaf, which holds commitments to them: without them the tree still verifies.
 audit_entries = Table(
     "audit_entries",
     metadata,

@@ -18,9 +18,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: the tables hold the evidence."""
-    raise NotImplementedError(
-        "the first schema is not undone: dropping it would destroy the audit log; restore a backup"
-    )
+    raise NotImplementedError("undoing the first schema would destroy the audit log; restore a backup")
 
 
 def _create_audit_log() -> None:
