@@ -1,0 +1,94 @@
+"""Names of people: one to five words of letters under a name that says so, or with frequent given and family names."""
+
+import re
+from functools import cache
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify.cells import Kind
+from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+
+# Frequent Indian and Western given and family names that are no other word of a form or a product.
+_FREQUENT_NAMES = """
+aarav aditi aditya agarwal aggarwal ahmed ajay akash ali alice amit anand ananya anderson andrew anil anita anjali
+ankit anna arjun arun asha ashok banerjee barbara bhat bhatt bose brian brown carlos charles chatterjee chaudhary
+chauhan chopra christopher daniel das david davis deepa deepak desai deshmukh devi dinesh divya donald dubey dutta
+edward elizabeth emily emma farhan fatima fernandes garcia gaurav geeta george ghosh gonzalez gopal gupta harish
+hernandez iyengar iyer jain james jaya jennifer jessica jha johnson jones joseph joshi kapoor karen kaur kavita
+kevin khan kiran kishore krishna krishnan kulkarni kumar kumari lakshmi laura linda lopez mahesh malhotra manish
+manoj maria martinez mary matthew meena meera mehta menon michael miller mishra mohammed mohan moore mukherjee naidu
+nair nancy neha nikhil nisha olivia patel patil patricia paul peter pillai pooja prakash pranav prasad priya rahul
+raj rajesh rakesh ramesh rani rao ravi reddy rekha richard robert rodriguez rohan rohit roy sandeep sanjay santosh
+sarah saxena sen shah shalini sharma shetty shreya shukla singh sinha sita smith sneha sonia sophia srinivasan
+steven sunil sunita suresh susan swati taylor thakur thomas thompson tiwari trivedi usha varma venkatesh verma vijay
+vikas vikram vinod vivek william williams wilson yadav
+"""
+_WORD = r"[A-Z][A-Za-z'\u2019.-]{0,29}"
+# A part of a name in any script: what is no digit, no space and no sign.
+_PART = r"[^\s0-9,@#$%&*_=+<>|\\^~()/:;?!\"]+"
+_TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Shri|Smt|Sri|Kumari|Late)\.?"
+
+
+@cache
+def _frequent() -> frozenset[str]:
+    return frozenset(_FREQUENT_NAMES.split())
+
+
+def holds_frequent_name(value: str) -> bool:
+    """Say whether a frequent given or family name, or a title before a name, stands in the value."""
+    words = re.findall(r"[a-z]+", value.lower())
+    return any(word in _frequent() for word in words) or bool(re.match(rf"{_TITLE} {_WORD}", value))
+
+
+DETECTOR = PatternDetector(
+    entity=Entity.PERSON_NAME,
+    category=Category.PII,
+    identifiability=Identifiability.DIRECT,
+    pattern=rf"{_PART}(?:,? +{_PART}){{0,4}}",
+    longest=80,
+    kinds=frozenset({Kind.TEXT}),
+    check=holds_frequent_name,
+    context=(
+        "name",
+        "(?:full|first|middle|last|family|given|maiden|applicant|customer|client|patient|borrower|holder) ?name",
+        "[fl]name",
+        "surname",
+        "forename",
+        "customer",
+        "borrower",
+        "applicant",
+        "nominee",
+        "guarantor",
+        "patient",
+        "(?:father|mother|spouse|husband|wife)s?",
+    ),
+    not_context=(
+        "bank",
+        "branch",
+        "product",
+        "company",
+        "employer",
+        "organi[sz]ation",
+        "file",
+        "scheme",
+        "city",
+        "state",
+        "country",
+        "district",
+        "column",
+        "event",
+        "job",
+        "model",
+        "brand",
+        "category",
+        "type",
+        "status",
+        "segment",
+        "occupation",
+        "education",
+        "age",
+    ),
+    context_share=0.5,
+    alone_share=0.25,
+    ceiling_alone=0.85,
+    text=TextForm(pattern=rf"(?:{_TITLE} )?{_WORD}(?: {_WORD}){{0,3}}", case_sensitive=True, validated_score=0.7),
+)

@@ -1,0 +1,57 @@
+"""Telephone numbers: Indian mobile and fixed lines as people write them, and international ones."""
+
+import re
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+
+_INDIA = r"(?:\(?(?:\+|00)?91\)?[ .-]{0,3}|0)"
+_PATTERN = (
+    rf"{_INDIA}?[1-9](?:[ .-]{{0,2}}[0-9]){{9}}"
+    r"|(?:\+91[ .-]?|0)[1-8][0-9]{1,3}[ .-]?[0-9]{6,8}"
+    r"|(?:\+|00)[1-9](?:[ .()/-]{0,3}[0-9]){6,14}"
+    r"|(?:1[ .-])?\(?[2-9][0-9]{2}\)?[ .-]{1,2}[0-9]{3}[ .-][0-9]{4}"
+)
+_INDIAN_MOBILE = re.compile(r"(?:(?:00)?91|0)?[6-9][0-9]{9}")
+
+
+def is_possible_number(value: str) -> bool:
+    """Say whether a numbering plan has such a number: Indian by default, otherwise by country code."""
+    digits = re.sub(r"[^0-9]", "", value)
+    if _INDIAN_MOBILE.fullmatch(digits):
+        return True
+    if value[0] not in "+0(" and not re.search(r"[ .)-]", value):
+        return False
+    return _is_valid_by_plan(value, digits)
+
+
+def _is_valid_by_plan(value: str, digits: str) -> bool:
+    import phonenumbers
+
+    international = value.lstrip("(").startswith(("+", "00"))
+    region = None if international else "IN" if digits.startswith("0") else "US"
+    text = f"+{digits.removeprefix('00')}" if international else value
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.is_possible_number(number) if region == "US" else phonenumbers.is_valid_number(number))
+
+
+DETECTOR = PatternDetector(
+    entity=Entity.PHONE,
+    category=Category.PII,
+    identifiability=Identifiability.DIRECT,
+    pattern=_PATTERN,
+    check=is_possible_number,
+    chance=0.4,
+    context=(
+        "(?:tele)?phone",
+        "(?:mobile|mob|cell|tel|whatsapp|landline|phone|contact) ?(?:no|num|number|nr)?",
+        "cellphone",
+    ),
+    not_context=("type", "count", "name", "flag", "consent", "device", "model", "email", "date", "duration"),
+    alone_share=0.3,
+    ceiling_alone=0.85,
+    text=TextForm(pattern=_PATTERN, score=0.4, before=("phone", "mobile", "mob", "call", "tel", "whatsapp", "contact")),
+)

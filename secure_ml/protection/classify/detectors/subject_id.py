@@ -1,0 +1,27 @@
+"""Numbers that an organisation gives to a person, and user names: found by the column's name."""
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify.pattern_detector import PatternDetector
+
+_WHO = (
+    "(?:customer|cust|client|patient|applicant|borrower|user|person|member|employee|emp|subject|citizen|student|voter"
+    "|individual)"
+)
+
+DETECTOR = PatternDetector(
+    entity=Entity.SUBJECT_ID,
+    category=Category.PII,
+    identifiability=Identifiability.PSEUDONYM,
+    pattern=r"[A-Z0-9][A-Z0-9_/.-]{0,63}",
+    context=(
+        rf"{_WHO} ?(?:id|no|num|number|key|code|ref|uuid)",
+        "user ?name",
+        "login",
+        "ssn",
+        "passport(?: ?(?:no|num|number))?",
+        "voter ?id",
+        "cif(?: ?(?:no|num|number))?",
+        "mrn",
+    ),
+    needs_context=True,
+)

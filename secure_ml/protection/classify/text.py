@@ -1,0 +1,150 @@
+"""Finds identifiers inside free text: spans with entity and score, the same patterns and checks as for whole columns.
+
+Belongs here: search, boundaries, overlaps, the bridge to presidio.
+Must stay out: what is done to a span (protection.mask).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from secure_ml.policy.labels import Entity
+from secure_ml.protection.classify.cells import fold
+from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+
+if TYPE_CHECKING:
+    from presidio_analyzer import EntityRecognizer
+    from presidio_anonymizer.entities import RecognizerResult
+
+CERTAIN = 0.8
+"""Score from which a span counts as an identifier found; below it is masked all the same."""
+
+_BEFORE_SCORE = 0.85
+_LOOK_BACK = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Characters ``start`` to ``end`` (exclusive) of a text hold an ``entity``; the text itself is not kept."""
+
+    entity: Entity
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPattern:
+    """A detector made ready to search text."""
+
+    detector: PatternDetector
+    form: TextForm
+    expression: re.Pattern[str]
+    before: re.Pattern[str] | None
+
+    def find(self, folded: str) -> tuple[Span, ...]:
+        """Find every span in a folded text."""
+        spans = (self._judge(folded, match) for match in self.expression.finditer(folded))
+        return tuple(span for span in spans if span is not None)
+
+    def _judge(self, folded: str, match: re.Match[str]) -> Span | None:
+        start, end = match.span()
+        score, end = self._score(folded, start, end)
+        return Span(entity=self.detector.entity, start=start, end=end, score=score) if score > 0 else None
+
+    def _score(self, folded: str, start: int, end: int) -> tuple[float, int]:
+        if self.detector.validates and self._validates_alone():
+            valid_end = self._longest_valid(folded, start, end)
+            if valid_end is not None:
+                return self.form.validated_score, valid_end
+        if self.before is not None and self.before.search(folded[max(0, start - _LOOK_BACK) : start]):
+            return _BEFORE_SCORE, end
+        return self.form.score, end
+
+    def _validates_alone(self) -> bool:
+        return not self.detector.needs_context
+
+    def _longest_valid(self, folded: str, start: int, end: int) -> int | None:
+        # A grouped number swallows the word after it ("... 7654 32 PAID"): give back group by group.
+        while end > start:
+            value = folded[start:end]
+            if self.expression.fullmatch(value) and self.detector.validate(value):
+                return end
+            shorter = re.search(r"[ -]+[^ -]*$", value)
+            if shorter is None:
+                return None
+            end = start + shorter.start()
+        return None
+
+
+def text_patterns() -> Mapping[Entity, TextPattern]:
+    """Return what is searched for in text, by entity."""
+    return _patterns()
+
+
+@cache
+def _patterns() -> Mapping[Entity, TextPattern]:
+    from secure_ml.protection.classify.detectors import standard_detectors
+
+    return MappingProxyType(
+        {detector.entity: _prepared(detector, detector.text) for detector in standard_detectors() if detector.text}
+    )
+
+
+def _prepared(detector: PatternDetector, form: TextForm) -> TextPattern:
+    flags = 0 if form.case_sensitive else re.IGNORECASE
+    words = "|".join(re.escape(word) for word in form.before)
+    return TextPattern(
+        detector=detector,
+        form=form,
+        expression=re.compile(rf"(?<![0-9A-Za-z])(?:{form.pattern})(?![0-9A-Za-z])", flags),
+        before=re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])[^0-9\n]*$") if words else None,
+    )
+
+
+def find_spans(text: str) -> tuple[Span, ...]:
+    """Find what identifies a person in ``text``; offline and deterministic.
+
+    Every number of an identifier's shape is found, also with a wrong check digit (at a low score): to mask too much
+    costs a word, to mask too little a person.
+
+    Args:
+        text: Any text, of any script and length.
+
+    Returns:
+        Spans in order that do not overlap. Where two candidates overlapped, the surer one's entity stands over both.
+    """
+    folded = fold(text)
+    found = [span for pattern in _patterns().values() for span in pattern.find(folded)]
+    return _merged(found)
+
+
+def _merged(found: list[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for span in sorted(found, key=lambda s: (s.start, -s.end, -s.score, s.entity)):
+        if merged and span.start < merged[-1].end:
+            last = merged.pop()
+            winner = max(last, span, key=lambda s: (s.score, s.end - s.start, -s.start))
+            span = Span(entity=winner.entity, start=last.start, end=max(last.end, span.end), score=winner.score)
+        merged.append(span)
+    return tuple(merged)
+
+
+def anonymizer_results(text: str) -> "list[RecognizerResult]":
+    """Return ``find_spans`` in the form that ``presidio_anonymizer.AnonymizerEngine.anonymize`` takes."""
+    from presidio_anonymizer.entities import RecognizerResult
+
+    return [RecognizerResult(span.entity.value, span.start, span.end, span.score) for span in find_spans(text)]
+
+
+def recognizers() -> "list[EntityRecognizer]":
+    """Return the same patterns and checks as presidio-analyzer recognisers, one an entity, without any model.
+
+    Presidio skips a pattern that times out; ``find_spans`` skips none, and is what masking uses.
+    """
+    from secure_ml.protection.classify.presidio import recognizer_of
+
+    return [recognizer_of(pattern) for pattern in _patterns().values()]
