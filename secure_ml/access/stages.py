@@ -36,6 +36,9 @@ PARENTS: Mapping[Stage, tuple[Stage, ...]] = MappingProxyType(
 PARTITIONED = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED})
 """Stages that have one version for each partition of the source."""
 
+SIDES = ("train", "validation", "test")
+"""Sections of `split`, stored apart under keys of their own."""
+
 SECTIONS: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     {Stage.TRAINED: ("train",), Stage.VALIDATED: ("validation", "test")}
 )

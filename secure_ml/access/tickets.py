@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-TICKET_KIND = "secure_ml/ticket/1"
+TICKET_KIND = "ticket.v1"
 TICKET_TTL = timedelta(hours=24)
 
 
@@ -19,14 +19,14 @@ class TicketRefused(Exception):
 class TicketSigner(Protocol):
     """Signs tickets; the private key stays with the kernel."""
 
-    def sign(self, kind: str, message: bytes) -> bytes:
+    def sign(self, message: bytes, *, kind: str) -> bytes:
         """A signature over `message`, bound to `kind`."""
 
 
 class TicketVerifier(Protocol):
     """Verifies what a `TicketSigner` signed."""
 
-    def verify(self, kind: str, message: bytes, signature: bytes) -> None:
+    def verify(self, message: bytes, signature: bytes, *, kind: str) -> None:
         """Returns if the signature is genuine; raises otherwise."""
 
 
@@ -68,7 +68,7 @@ def issue(
 ) -> SignedTicket:
     """A ticket that expires after `TICKET_TTL`."""
     body = Ticket(actor, run_id, environment, project, now + TICKET_TTL).to_bytes()
-    return SignedTicket(body, signer.sign(TICKET_KIND, body))
+    return SignedTicket(body, signer.sign(body, kind=TICKET_KIND))
 
 
 def verify(ticket: SignedTicket, *, environment: str, project: str, now: datetime, verifier: TicketVerifier) -> Ticket:
@@ -77,7 +77,7 @@ def verify(ticket: SignedTicket, *, environment: str, project: str, now: datetim
     Raises:
         TicketRefused: it is expired, or for another environment or project.
     """
-    verifier.verify(TICKET_KIND, ticket.unverified_body, ticket.signature)
+    verifier.verify(ticket.unverified_body, ticket.signature, kind=TICKET_KIND)
     fields = json.loads(ticket.unverified_body)
     verified = Ticket(**{**fields, "expires": datetime.fromisoformat(fields["expires"])})
     if now >= verified.expires:

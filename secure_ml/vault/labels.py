@@ -29,8 +29,8 @@ class Label:
 
     @property
     def key_category(self) -> str:
-        """Name of the key that encrypts a column with this label: its categories, joined by "+"."""
-        return "+".join(sorted(self.categories))
+        """Name of the key that encrypts a column with this label: its categories, joined by "_"."""
+        return "_".join(sorted(self.categories))
 
     def covers(self, other: "Label") -> bool:
         """Whether this label claims at least what `other` does."""

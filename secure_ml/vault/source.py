@@ -5,7 +5,9 @@ Belongs here: CSV, Parquet and SQL readers whose errors carry no cell. Must stay
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,9 @@ from secure_ml.policy.source import MonthlyPartitions, Source, StaticPartitions
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import SourceError
 from secure_ml.vault.labels import STRICTEST, Label
+
+if TYPE_CHECKING:
+    from sqlalchemy import CursorResult
 
 _BLOCK_BYTES = 1 << 20
 _BATCH_ROWS = 10_000
@@ -192,43 +197,41 @@ class _SqlSource:
         self._policy, self._url, self._partition, self._place = policy, url, partition, f"source {variable}"
 
     def dataset(self) -> Dataset:
-        names = next(self._rows(limit=True))
-        schema = pa.schema([pa.field(str(name), pa.string()) for name in names])
+        with self._query() as result:
+            schema = pa.schema([pa.field(str(name), pa.string()) for name in result.keys()])  # noqa: SIM118
         labels = _labelled(self._policy, schema, place=self._place)
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-            rows = self._rows(limit=False)
-            order = [list(next(rows)).index(name) for name in columns]
             wanted = pa.schema([schema.field(name) for name in columns])
-            for chunk in rows:
-                cells = [
-                    pa.array([None if row[i] is None else str(row[i]) for row in chunk], pa.string()) for i in order
-                ]
-                batch = pa.RecordBatch.from_arrays(cells, schema=wanted)
-                _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self._place)
-                yield batch
+            with self._query() as result:
+                order = [list(result.keys()).index(name) for name in columns]
+                for chunk in result.partitions(_BATCH_ROWS):
+                    cells = [pa.array([_text(row[i]) for row in chunk], pa.string()) for i in order]
+                    batch = pa.RecordBatch.from_arrays(cells, schema=wanted)
+                    _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self._place)
+                    yield batch
 
         return Dataset(schema, labels, scan)
 
-    def _rows(self, *, limit: bool) -> Iterator[Sequence[Sequence[object]]]:
-        """First the column names, then chunks of rows."""
+    @contextmanager
+    def _query(self) -> Iterator["CursorResult[Any]"]:
         from sqlalchemy import create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
-        assert self._policy.source.query is not None  # noqa: S101 - the policy's validator requires it
         bound = {} if self._policy.source.partitions.kind == "none" else {"partition": self._partition}
         try:
             engine = create_engine(self._url, hide_parameters=True)
             with engine.connect().execution_options(stream_results=True) as connection:
-                result = connection.execute(text(self._policy.source.query), bound)
-                yield [str(key) for key in result.keys()]  # type: ignore[misc]  # noqa: SIM118
-                if not limit:
-                    yield from result.partitions(_BATCH_ROWS)
+                yield connection.execute(text(str(self._policy.source.query)), bound)
             engine.dispose()
         except SQLAlchemyError as error:
             raise SourceError(
                 f"{self._place}: the query failed ({type(error).__name__}); check the URL, the query and the grants"
             ) from None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _month_number(text: str) -> int:

@@ -1,0 +1,322 @@
+"""The kernel: decides, logs, verifies, and only then releases keys or moves a head.
+
+Belongs here: the order of the steps. Must stay out: data; the kernel sees manifests and keys, never a row.
+
+Every request goes: verified identity, decision, durable entry in the log, verified version, passed checks, keys.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from secure_ml.access.decisions import Action, Request, decide
+from secure_ml.access.stages import CHECKS, Stage
+from secure_ml.access.tickets import SignedTicket, Ticket, TicketRefused, issue, verify
+from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.keys.context import KeyContext
+from secure_ml.keys.derivation import derive
+from secure_ml.keys.errors import KeyServiceError, SignatureRefused
+from secure_ml.keys.signing import SigningKey
+from secure_ml.keys.store import KeyStore
+from secure_ml.policy.project import Policy
+from secure_ml.vault import messages as m
+from secure_ml.vault.errors import AccessRefused, StaleVersion, VaultError
+from secure_ml.vault.labels import Label
+from secure_ml.vault.manifest import Address, Manifest, Part
+from secure_ml.vault.parts import FOOTER
+from secure_ml.vault.versions import Verdict, VersionStore
+
+_BEFORE_TRAINING = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED, Stage.SPLIT})
+
+Handler = Callable[[Any], m.Message]
+
+
+@dataclass(frozen=True)
+class _Write:
+    """A write that has begun and is neither committed nor abandoned."""
+
+    address: Address
+    run_id: str
+    contexts: tuple[KeyContext, ...]
+    expected_sequence: int
+
+
+class InProcessKernel:
+    """The kernel in the process of the run: what the profile `personal` has.
+
+    Args:
+        log: the audit log.
+        keys: the key store.
+        signing_key: signs tickets, manifests and verdicts.
+        versions: manifests, heads and verdicts.
+        policy_of: the policy of a project, by name.
+        user: authenticated name of the user whose process this is.
+        clock: gives UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: AuditLog,
+        keys: KeyStore,
+        signing_key: SigningKey,
+        versions: VersionStore,
+        policy_of: Callable[[str], Policy],
+        user: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._log, self._keys, self._signing_key, self._versions = log, keys, signing_key, versions
+        self._policy_of, self._user, self._clock = policy_of, user, clock
+        self._writes: dict[str, _Write] = {}
+        self._handlers: dict[type[m.Message], Handler] = {
+            m.IssueTicket: self._issue_ticket,
+            m.RecordSource: self._record_source,
+            m.OpenVersion: self._open_version,
+            m.ReleaseKeys: self._release_keys,
+            m.BeginWrite: self._begin_write,
+            m.CommitWrite: self._commit_write,
+            m.AbandonWrite: self._abandon_write,
+            m.DeriveKey: self._derive_key,
+            m.RecordVerdict: self._record_verdict,
+        }
+
+    def register(self, request: type[m.Message], handler: Handler) -> None:
+        """Adds what a higher room answers, such as the budget ledger."""
+        self._handlers[request] = handler
+
+    def send(self, request: m.Message) -> m.Message:
+        """See `messages.Kernel`."""
+        return self._handlers[type(request)](request)
+
+    def identify(self, request: m.Ticketed, action: str, resource: str) -> Ticket:
+        """The verified ticket of a request.
+
+        Raises:
+            AccessRefused: it is forged, expired, or for another environment or project; the log has it.
+        """
+        signed = SignedTicket(request.ticket.body, request.ticket.signature)
+        try:
+            return verify(
+                signed,
+                environment=request.environment,
+                project=request.project,
+                now=self._clock(),
+                verifier=self._signing_key.verification_key,
+            )
+        except (TicketRefused, SignatureRefused) as error:
+            self._log.record(AuditEvent(action, resource, "refused", "unverified", "", {}, str(error)))
+            raise AccessRefused(str(error)) from None
+
+    def _admit(self, request: m.Ticketed, action: str, address: Address, asked: Request) -> tuple[Ticket, int]:
+        """Identity, decision, and the durable entry that precedes any key."""
+        ticket = self.identify(request, action, str(address))
+        decision = decide(ticket, asked, self._policy_of(request.project))
+        details: dict[str, str | int | bool | list[str]] = {"by": str(asked.by), "kind": asked.action}
+        if asked.columns:
+            details["columns"] = list(asked.columns)
+        if asked.sections:
+            details["sections"] = list(asked.sections)
+        if asked.derivation:
+            details["derivation"] = asked.derivation
+        outcome = "allowed" if decision.allowed else "refused"
+        index = self._log.record(
+            AuditEvent(action, str(address), outcome, ticket.actor, ticket.run_id, details, decision.reason)  # type: ignore[arg-type]
+        )
+        if not decision.allowed:
+            raise AccessRefused(f"{address}: {decision.reason}")
+        return ticket, index
+
+    def _issue_ticket(self, request: m.IssueTicket) -> m.TicketIssued:
+        self._policy_of(request.project)
+        signed = issue(
+            actor=self._user,
+            run_id=request.run_id,
+            environment=request.environment,
+            project=request.project,
+            now=self._clock(),
+            signer=self._signing_key,
+        )
+        return m.TicketIssued(body=signed.unverified_body, signature=signed.signature)
+
+    def _record_source(self, request: m.RecordSource) -> m.Recorded:
+        address = Address(request.environment, request.project, Stage.RAW, request.partition)
+        _, index = self._admit(request, "source.read", address, Request("write", Stage.RAW, Stage.RAW))
+        return m.Recorded(audit_index=index)
+
+    def _open_version(self, request: m.OpenVersion) -> m.VersionOpened:
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        kind: Action = "assess" if request.assess else "read"
+        asked = Request(kind, request.by, request.stage, request.columns, request.sections)
+        ticket, index = self._admit(request, "version.open", address, asked)
+        try:
+            manifest, body = self._versions.head(address)
+            self._require_current(manifest, request.project)
+            if not request.assess:
+                self._versions.require_passed(manifest, CHECKS[request.stage])
+        except VaultError as error:
+            self._fail("version.open", address, ticket, error)
+            raise
+        return m.VersionOpened(manifest=body, audit_index=index)
+
+    def _release_keys(self, request: m.ReleaseKeys) -> m.KeysReleased:
+        manifest, _ = self._versions.manifest(request.version_id)
+        kind: Action = "assess" if request.assess else "read"
+        stage = Stage(manifest.address.stage)
+        asked = Request(kind, request.by, stage, request.columns, request.sections)
+        ticket, index = self._admit(request, "version.read", manifest.address, asked)
+        try:
+            # Verdicts may have come since the version was opened: a check that failed meanwhile closes it.
+            if not request.assess:
+                self._versions.require_passed(manifest, CHECKS[stage])
+            categories = {manifest.labels[name].key_category for name in request.columns if name in manifest.labels}
+            contexts = [
+                _context(manifest.address, manifest.version_id, part.section, part.bucket, category)
+                for part in manifest.parts
+                if not request.sections or part.section in request.sections
+                for category in (FOOTER, *sorted(categories))
+            ]
+            released = {context.key_id: self._keys.open(context) for context in contexts}
+        except (VaultError, KeyServiceError) as error:
+            self._fail("version.read", manifest.address, ticket, error)
+            raise
+        return m.KeysReleased(keys=released, audit_index=index)
+
+    def _begin_write(self, request: m.BeginWrite) -> m.WriteBegun:
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        ticket, index = self._admit(request, "version.write", address, Request("write", request.stage, request.stage))
+        version_id = secrets.token_hex(16)
+        contexts = tuple(
+            _context(address, version_id, section, bucket, category)
+            for section in request.sections
+            for bucket in range(request.buckets)
+            for category in (FOOTER, *request.categories)
+        )
+        created = self._keys.create(contexts)
+        self._writes[version_id] = _Write(address, ticket.run_id, contexts, self._versions.sequence(address))
+        secret = self._project_secret(address)
+        return m.WriteBegun(
+            version_id=version_id,
+            keys={context.key_id: key for context, key in created.items()},
+            digest_key=derive(secret, purpose="content digest"),
+            bucket_key=derive(secret, purpose="bucket"),
+            audit_index=index,
+        )
+
+    def _commit_write(self, request: m.CommitWrite) -> m.Committed:
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        ticket = self.identify(request, "version.commit", str(address))
+        write = self._begun(request.version_id, address, ticket)
+        labels = {name: Label.from_json(value) for name, value in request.labels.items()}
+        policy = self._policy_of(request.project)
+        if request.stage is Stage.RAW:
+            _require_declared_labels(labels, policy)
+        now = self._clock()
+        manifest = Manifest(
+            address,
+            request.version_id,
+            write.expected_sequence + 1,
+            request.digest,
+            sum(part.rows for part in request.parts),
+            pa.ipc.read_schema(pa.py_buffer(request.schema_ipc)),
+            labels,
+            request.parents,
+            _governing_digest(policy, request.stage),
+            tuple(Part(**part.model_dump()) for part in request.parts),
+            request.summary,
+            ticket.run_id,
+            now.isoformat(),
+        )
+        event = AuditEvent(
+            "version.commit",
+            str(address),
+            "done",
+            ticket.actor,
+            ticket.run_id,
+            {
+                "version_id": manifest.version_id,
+                "digest": manifest.digest,
+                "rows": manifest.rows,
+                "parents": list(manifest.parents),
+                "policy_digest": manifest.policy_digest,
+                "sequence": manifest.sequence,
+            },
+        )
+        index = self._versions.commit(manifest, expected_sequence=write.expected_sequence, event=event, now=now)
+        del self._writes[request.version_id]
+        return m.Committed(sequence=manifest.sequence, audit_index=index)
+
+    def _abandon_write(self, request: m.AbandonWrite) -> m.Recorded:
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        ticket = self.identify(request, "version.abandon", str(address))
+        self._begun(request.version_id, address, ticket)
+        self._keys.destroy(request.version_id)
+        del self._writes[request.version_id]
+        details: dict[str, str | int | bool | list[str]] = {"version_id": request.version_id, "error": request.error}
+        event = AuditEvent("version.abandon", str(address), "failed", ticket.actor, ticket.run_id, details)
+        return m.Recorded(audit_index=self._log.record(event))
+
+    def _derive_key(self, request: m.DeriveKey) -> m.KeyDerived:
+        address = Address(request.environment, request.project, request.by, "")
+        asked = Request("derive_key", request.by, request.by, derivation=request.derivation)
+        self._admit(request, "key.derive", address, asked)
+        return m.KeyDerived(key=derive(self._project_secret(address), purpose=request.derivation))
+
+    def _record_verdict(self, request: m.RecordVerdict) -> m.Recorded:
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        ticket, _ = self._admit(request, "verdict.write", address, Request("assess", request.stage, request.stage))
+        manifest, _ = self._versions.manifest(request.version_id)
+        if manifest.address != address or request.check not in CHECKS[request.stage]:
+            raise AccessRefused(f"{request.check} is not a check of {address}")
+        verdict = Verdict(request.version_id, request.check, request.passed, request.blocking, request.facts, -1)
+        event = AuditEvent(
+            "verdict.record",
+            str(address),
+            "done",
+            ticket.actor,
+            ticket.run_id,
+            {
+                "version_id": request.version_id,
+                "check": request.check,
+                "passed": request.passed,
+                "blocking": request.blocking,
+            },
+        )
+        return m.Recorded(audit_index=self._versions.record_verdict(verdict, event=event))
+
+    def _begun(self, version_id: str, address: Address, ticket: Ticket) -> _Write:
+        write = self._writes.get(version_id)
+        if write is None or write.address != address or write.run_id != ticket.run_id:
+            raise AccessRefused(f"{address}: no write of this version was begun by this run")
+        return write
+
+    def _require_current(self, manifest: Manifest, project: str) -> None:
+        if manifest.policy_digest != _governing_digest(self._policy_of(project), Stage(manifest.address.stage)):
+            raise StaleVersion(
+                f"{manifest.address} was made under another policy than today's; materialise it again before it is used"
+            )
+
+    def _fail(self, action: str, address: Address, ticket: Ticket, error: Exception) -> None:
+        details: dict[str, str | int | bool | list[str]] = {"error": type(error).__name__}
+        self._log.record(AuditEvent(action, str(address), "failed", ticket.actor, ticket.run_id, details, str(error)))
+
+    def _project_secret(self, address: Address) -> bytes:
+        return self._keys.secret(f"project/{address.environment}/{address.project}", create=True)
+
+
+def _context(address: Address, version_id: str, section: str, bucket: int, category: str) -> KeyContext:
+    return KeyContext(address.environment, address.project, version_id, section, bucket, category)
+
+
+def _governing_digest(policy: Policy, stage: Stage) -> str:
+    return policy.data_digest if stage in _BEFORE_TRAINING else policy.digest
+
+
+def _require_declared_labels(labels: Mapping[str, Label], policy: Policy) -> None:
+    for name, column in policy.columns.items():
+        declared = Label(frozenset({column.category}), column.entity, column.identifiability)
+        if name not in labels or not labels[name].covers(declared):
+            raise AccessRefused(f"column {name} of raw must bear at least the label that the policy declares")

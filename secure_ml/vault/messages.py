@@ -1,0 +1,183 @@
+"""The kernel's interface: requests and answers that can be serialised, so that the kernel can be another process.
+
+Belongs here: their fields. Must stay out: behaviour.
+"""
+
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from secure_ml.access.stages import Stage
+
+
+class Message(BaseModel):
+    """A request or an answer; JSON, with bytes in base64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class IssueTicket(Message):
+    """Asks for the identity of a run. In the profile `personal` the actor is the user whose process asks."""
+
+    environment: str
+    project: str
+    run_id: str
+
+
+class TicketIssued(Message):
+    """A signed ticket; see access.tickets."""
+
+    body: bytes
+    signature: bytes
+
+
+class Ticketed(Message):
+    """Base of every request that acts for a run."""
+
+    ticket: TicketIssued
+    environment: str
+    project: str
+
+
+class OpenVersion(Ticketed):
+    """Asks for the verified manifest of a head, or of the version that was pinned before."""
+
+    by: Stage
+    stage: Stage
+    partition: str
+    columns: tuple[str, ...]
+    sections: tuple[str, ...]
+    assess: bool
+
+
+class VersionOpened(Message):
+    """The manifest's verified bytes."""
+
+    manifest: bytes
+    audit_index: int
+
+
+class ReleaseKeys(Ticketed):
+    """Asks for the keys of some columns of an opened version."""
+
+    by: Stage
+    version_id: str
+    columns: tuple[str, ...]
+    sections: tuple[str, ...]
+    assess: bool
+
+
+class KeysReleased(Message):
+    """Keys by key id."""
+
+    keys: dict[str, bytes]
+    audit_index: int
+
+
+class BeginWrite(Ticketed):
+    """Asks to write a version: an id, and a key for every section, bucket and category."""
+
+    stage: Stage
+    partition: str
+    categories: tuple[str, ...]
+    sections: tuple[str, ...]
+    buckets: int
+
+
+class WriteBegun(Message):
+    """The version's id and keys; the write must be committed or abandoned."""
+
+    version_id: str
+    keys: dict[str, bytes]
+    digest_key: bytes
+    bucket_key: bytes
+    audit_index: int
+
+
+class PartWritten(Message):
+    """One durable file of a version."""
+
+    section: str
+    bucket: int
+    file: str
+    size_bytes: int
+    sha256: str
+    rows: int
+
+
+class CommitWrite(Ticketed):
+    """Asks to make a written version the head of its address, in one transaction."""
+
+    stage: Stage
+    partition: str
+    version_id: str
+    digest: str
+    schema_ipc: bytes
+    labels: dict[str, dict[str, str | list[str]]]
+    parents: tuple[str, ...]
+    parts: tuple[PartWritten, ...]
+    summary: dict[str, int | float | str]
+
+
+class Committed(Message):
+    """The version is the head."""
+
+    sequence: int
+    audit_index: int
+
+
+class AbandonWrite(Ticketed):
+    """Gives a write up; its keys are destroyed."""
+
+    stage: Stage
+    partition: str
+    version_id: str
+    error: str
+
+
+class DeriveKey(Ticketed):
+    """Asks for a key derived from the project's secret."""
+
+    by: Stage
+    derivation: str
+
+
+class KeyDerived(Message):
+    """32 bytes."""
+
+    key: bytes
+
+
+class RecordVerdict(Ticketed):
+    """States what a check of a version found."""
+
+    stage: Stage
+    partition: str
+    version_id: str
+    check: str
+    passed: bool
+    blocking: bool
+    facts: dict[str, int | float | str | bool]
+
+
+class Recorded(Message):
+    """It is in the log."""
+
+    audit_index: int
+
+
+class RecordSource(Ticketed):
+    """States that `raw` is about to read its source."""
+
+    partition: str
+
+
+class Kernel(Protocol):
+    """Whatever answers these requests: in this process, or behind a socket."""
+
+    def send(self, request: Message) -> Message:
+        """The answer.
+
+        Raises:
+            VaultError: the request is refused; the refusal is in the audit log.
+        """
