@@ -94,7 +94,7 @@ def explain_by_curves(curves: Mapping[str, Curve]) -> Explanation:
 def explain_by_permutation(
     predict: Predict,
     features: pa.Table,
-    label: Booleans,
+    scored: Scored,
     *,
     control: DisclosureControl,
     repeats: int,
@@ -107,7 +107,7 @@ def explain_by_permutation(
     Args:
         predict: the model.
         features: (rows,) of the test side; the columns that the model reads.
-        label: (rows,) true outcomes.
+        scored: the same rows, under the model.
         control: smallest cells that may be shown.
         repeats: shuffles of each feature, at least 1.
         generator: source of the shuffles.
@@ -115,25 +115,25 @@ def explain_by_permutation(
     Raises:
         AssessmentError: rows do not match, the label has one class, or the model's output is not probabilities.
     """
-    if repeats < 1 or features.num_rows != len(label):
-        raise AssessmentError("permutation importance needs at least one repeat and one label for each row of features")
-    before = _scored(predict, features, label)
-    require_two_classes(before)
-    if not large_enough(before, control=control):
+    if repeats < 1 or features.num_rows != scored.rows:
+        raise AssessmentError("permutation importance needs at least one repeat, and features of the scored rows")
+    require_two_classes(scored)
+    if not large_enough(scored, control=control):
         return Explanation(method="permutation", importances=SUPPRESSED, curves=())
-    base = _auc(before)
+    base = _auc(scored)
     importances = []
     for i, name in enumerate(features.column_names):
         losses = np.empty(repeats)
         for repeat in range(repeats):
-            shuffled = features.column(i).take(pa.array(generator.permutation(len(label))))
-            losses[repeat] = base - _auc(_scored(predict, features.set_column(i, features.field(i), shuffled), label))
+            shuffled = features.column(i).take(pa.array(generator.permutation(scored.rows)))
+            changed = features.set_column(i, features.field(i), shuffled)
+            losses[repeat] = base - _auc(_score(predict, changed, scored.label))
         importances.append(Importance(feature=name, value=rounded(losses.mean()), spread=rounded(losses.std())))
     ordered = tuple(sorted(importances, key=lambda importance: -importance.value))
     return Explanation(method="permutation", importances=ordered, curves=())
 
 
-def _scored(predict: Predict, features: pa.Table, label: Booleans) -> Scored:
+def _score(predict: Predict, features: pa.Table, label: Booleans) -> Scored:
     parts = [predict(batch) for batch in features.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)]
     score = np.concatenate(parts) if parts else np.empty(0)
     return Scored(label, score, None, np.zeros(len(label), dtype="U1"), {})

@@ -115,7 +115,7 @@ def _compare(
     blocks = resample(scored.subject_codes, resamples=resamples, generator=generator)
     rates = _RateSums(scored, code, len(names))
     drawn = np.concatenate([rates.under(weights) for weights in blocks])
-    named = np.flatnonzero(cells.subjects >= control.minimum_cell)
+    named = np.flatnonzero(cells.subjects >= control.minimum_cell).tolist()
     point = _frame(scored, code, compared)
     return AttributeFairness(
         attribute=attribute,

@@ -116,7 +116,8 @@ def equal_width_bin(score: Floats) -> Integers:
 
 def indicator(code: Integers, *, codes: int) -> Floats:
     """(rows, codes) 1 where the row has the code."""
-    return (code[:, None] == np.arange(codes)).astype(np.float64)
+    members: Floats = (code[:, None] == np.arange(codes)).astype(np.float64)
+    return members
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
