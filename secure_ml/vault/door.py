@@ -334,8 +334,8 @@ def bucket_of(subjects: pa.Array, *, buckets: int, key: bytes) -> "np.ndarray[tu
         for value in encoded.dictionary.to_pylist()
     ]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    by_code = np.array([*values, 0], dtype=np.int64)
-    return np.take(by_code, codes)
+    by_code: np.ndarray[tuple[int], np.dtype[np.int64]] = np.array([*values, 0], dtype=np.int64)[codes]
+    return by_code
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,161 @@
+"""One installation put together: keys, state, log, kernel, projects. Composition only.
+
+Belongs here: which object gets which. Must stay out: Dagster, and any rule.
+"""
+
+import getpass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from secure_ml.audit.log import AuditLog
+from secure_ml.keys.errors import KeyServiceError
+from secure_ml.keys.local_file import LocalFileKeyService
+from secure_ml.keys.signing import SigningKey
+from secure_ml.keys.store import KeyStore
+from secure_ml.policy.load import load_policy
+from secure_ml.policy.project import Policy
+from secure_ml.privacy.ledger import BudgetLedger
+from secure_ml.settings import Settings
+from secure_ml.state.database import State
+from secure_ml.vault.door import Door
+from secure_ml.vault.errors import StorageError
+from secure_ml.vault.kernel import InProcessKernel
+from secure_ml.vault.versions import VersionStore
+
+_SIGNING_KEY_FILE = "signing.key"
+_SIGNING_KEY_NAME = "secure_ml"
+_LOG_ORIGIN = "secure_ml/audit-log"
+_COMMITMENTS = "audit/commitments"
+
+
+class InstallationError(Exception):
+    """The installation's parts do not belong together; the text says what to restore."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A policy and the folder that it was read from."""
+
+    policy: Policy
+    folder: Path
+
+
+def find_projects(folders: tuple[Path, ...]) -> dict[str, Project]:
+    """Every project below these folders, by name.
+
+    Raises:
+        PolicyError: a policy is wrong.
+        InstallationError: two folders declare one project.
+    """
+    found: dict[str, Project] = {}
+    for folder in folders:
+        for file in sorted(folder.glob("*/defs.yaml")):
+            policy = load_policy(file)
+            if policy.project in found:
+                raise InstallationError(
+                    f"the project {policy.project} is declared in {found[policy.project].folder} and in {file.parent}; "
+                    "rename one"
+                )
+            found[policy.project] = Project(policy, file.parent)
+    return found
+
+
+class Installation:
+    """The objects of one installation, opened once a process.
+
+    Args:
+        settings: its places.
+        projects: the projects that it serves.
+        clock: gives UTC.
+    """
+
+    def __init__(
+        self, settings: Settings, projects: Mapping[str, Project], *, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self.settings = settings
+        self.projects = projects
+        self._clock = clock or _utc_now
+        _make_private(settings.home)
+        service = self._key_service()
+        self.keys = KeyStore.connect(settings.key_store_url, service=service)
+        self.signing_key = self._signing_key(service)
+        self.state = State.open(settings.state_url)
+        self.log = AuditLog(
+            self.state,
+            self.signing_key,
+            origin=_LOG_ORIGIN,
+            commitment_secret=self.keys.secret(_COMMITMENTS, create=True),
+            clock=self._clock,
+        )
+        self.versions = VersionStore(self.state, self.log, self.signing_key)
+
+    @cached_property
+    def kernel(self) -> InProcessKernel:
+        """The kernel, with the budget ledger behind the same interface."""
+        kernel = InProcessKernel(
+            log=self.log,
+            keys=self.keys,
+            signing_key=self.signing_key,
+            versions=self.versions,
+            policy_of=self.policy_of,
+            user=f"os-user:{getpass.getuser()}",
+            clock=self._clock,
+        )
+        return kernel
+
+    @cached_property
+    def ledger(self) -> BudgetLedger:
+        """The privacy budget of every project."""
+        return BudgetLedger(self.state, self.log)
+
+    def door(self, *, environment: str, project: str, run_id: str) -> Door:
+        """The door of one run."""
+        policy = self.policy_of(project)
+        return Door(self.kernel, root=self.settings.vault, environment=environment, policy=policy, run_id=run_id)
+
+    def policy_of(self, project: str) -> Policy:
+        """The policy of a project.
+
+        Raises:
+            InstallationError: there is no such project.
+        """
+        if project not in self.projects:
+            known = ", ".join(sorted(self.projects)) or "none"
+            raise InstallationError(f"there is no project {project}; there are: {known}")
+        return self.projects[project].policy
+
+    def _key_service(self) -> LocalFileKeyService:
+        """The root key, made on the first day only: data without its key is an accident to be repaired, not hidden."""
+        keys = self.settings.keys
+        if LocalFileKeyService.exists(keys):
+            return LocalFileKeyService.open(keys)
+        if self.settings.vault.exists():
+            raise InstallationError(
+                f"{self.settings.home} holds data, but its root key is not in {keys}; restore the keys from their "
+                "backup, or set SECURE_ML_KEYS to where they are"
+            )
+        return LocalFileKeyService.create(keys)
+
+    def _signing_key(self, service: LocalFileKeyService) -> SigningKey:
+        path = self.settings.keys / _SIGNING_KEY_FILE
+        if path.exists():
+            return SigningKey.open(path, name=_SIGNING_KEY_NAME, service=service)
+        if self.settings.vault.exists():
+            raise KeyServiceError(f"{path} is missing, but there is data signed by it; restore it from its backup")
+        return SigningKey.create(path, name=_SIGNING_KEY_NAME, service=service)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _make_private(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{home}: cannot be made ({type(error).__name__}); set SECURE_ML_HOME to a folder that you may write"
+        ) from None
