@@ -170,13 +170,15 @@ def verify_consistency(
     Raises:
         ProofRefused: The later tree is not shown to begin with the earlier one; an empty earlier tree proves nothing.
     """
-    _require_hashes(earlier_root, root, *proof)
+    if not 0 < earlier_size <= size:
+        raise ProofRefused(f"nothing connects a tree of {earlier_size} with one of {size}")
     if earlier_size == size:
         if proof or earlier_root != root:
             raise ProofRefused(f"two trees of {size} differ, or the proof is not empty")
         return
-    if not 0 < earlier_size < size or not proof:
-        raise ProofRefused(f"nothing connects a tree of {earlier_size} with one of {size}")
+    if not proof:
+        raise ProofRefused("the consistency proof is empty")
+    _require_hashes(earlier_root, root, *proof)
     # A power of two is a subtree of the later tree: the proof leaves its root out.
     path = [earlier_root, *proof] if earlier_size.bit_count() == 1 else list(proof)
     position, last = earlier_size - 1, size - 1

@@ -4,9 +4,9 @@ Belongs here: the format of docs/formats/wrapped-key.md. Must stay out: where ke
 
 AES-256-GCM alone does not commit to its key: one ciphertext can be made that opens under two keys. The cure is UtC of
 Bellare and Hoang, "Efficient Schemes for Committing Authenticated Encryption" (EUROCRYPT 2022): a committing
-pseudo-random function gives, for key and nonce, a commitment and a one-time encryption key; the commitment stands first
-and is compared first. Here that function is HKDF-SHA-256 with header, nonce and context in its info, so
-the commitment covers them too.
+pseudo-random function gives, for key and nonce, a commitment and a one-time encryption key; the commitment precedes the
+ciphertext and is compared first. Here that function is HKDF-SHA-256 with header, nonce and context in its info, so the
+commitment covers them too.
 """
 
 import hmac

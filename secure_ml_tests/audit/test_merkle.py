@@ -158,6 +158,13 @@ def test_there_is_no_inclusion_proof_outside_the_tree(index: int, size: int) -> 
         verify_inclusion(hashed_leaf=leaf_hash(b""), index=index, size=size, proof=[], root=EMPTY_ROOT)
 
 
+def test_two_trees_of_one_size_are_consistent_only_when_equal_and_not_empty() -> None:
+    verify_consistency(earlier_size=1, earlier_root=leaf_hash(b""), size=1, root=leaf_hash(b""), proof=[])
+    for size, root, proof in ((1, leaf_hash(b"x"), []), (1, leaf_hash(b""), [leaf_hash(b"")]), (0, leaf_hash(b""), [])):
+        with pytest.raises(ProofRefused):
+            verify_consistency(earlier_size=size, earlier_root=leaf_hash(b""), size=size, root=root, proof=proof)
+
+
 @pytest.mark.parametrize(("earlier", "size"), [(0, 0), (0, 3), (4, 3), (-1, 3)])
 def test_there_is_no_consistency_proof_from_nothing_or_backwards(earlier: int, size: int) -> None:
     with pytest.raises(ProofRefused):
