@@ -12,7 +12,7 @@ from secure_ml.recipes.loans.draws import Draws, Flags, Indices, Reals
 from secure_ml.recipes.loans.finances import OCCUPATIONS, Finances
 from secure_ml.recipes.loans.people import People
 
-FEMALE_LOGIT_SHIFT = -0.70
+FEMALE_LOGIT_SHIFT = -0.62
 """The planted bias: at equal merit a woman's log-odds of approval are lower by this much."""
 
 DRIFT_LOGIT_SHIFT = -0.45

@@ -36,8 +36,8 @@ TERMS = (12, 24, 36, 48, 60, 84, 120)
 
 _EDUCATION_PAY = np.array([-0.35, -0.18, -0.02, 0.12, 0.32])
 _OCCUPATION_PAY = np.array([0.05, 0.10, 0.00, 0.38, 0.02, -0.28, -0.05, 0.02, -0.30])
-_FEMALE_PAY_GAP = 0.14
-_FEMALE_EXPERIENCE = 0.62
+_FEMALE_PAY_GAP = 0.17
+_FEMALE_EXPERIENCE = 0.55
 
 
 @dataclass(frozen=True)

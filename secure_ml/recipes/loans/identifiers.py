@@ -109,15 +109,15 @@ def _verhoeff_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np
 
 
 def _pan(draws: Draws, surname: Text) -> Text:
-    number = draws.scatter("pan", 26**3, 26 * 10**4)
-    letters, tail = np.divmod(number, 26 * 10**4)
-    codes = np.empty((len(number), 10), dtype=np.uint8)
+    # The serial number 0000 is never issued.
+    letters, tail = np.divmod(draws.scatter("pan", 26**3, 26 * 9999), 26 * 9999)
+    codes = np.empty((len(letters), 10), dtype=np.uint8)
     for place in range(3):
         codes[:, place] = ord("A") + letters // 26**place % 26
     codes[:, 3] = ord("P")
     codes[:, 4] = np.frombuffer("".join(pc.utf8_slice_codeunits(surname, 0, 1).to_pylist()).encode(), dtype=np.uint8)
-    codes[:, 5:9] = ord("0") + digit_matrix(tail % 10**4, 4)
-    codes[:, 9] = ord("A") + tail // 10**4
+    codes[:, 5:9] = ord("0") + digit_matrix(tail % 9999 + 1, 4)
+    codes[:, 9] = ord("A") + tail // 9999
     return from_codes(codes)
 
 

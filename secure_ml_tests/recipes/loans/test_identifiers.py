@@ -29,7 +29,7 @@ def test_every_clean_aadhaar_passes_an_independent_verhoeff():
         ("phone", r"(\+91-|0)?[6-9]\d{4} ?\d{5}"),
         ("pin_code", r"[1-8]\d{5}"),
         ("aadhaar", r"[2-9]\d{3}([ -]?)\d{4}\1\d{4}"),
-        ("pan", r"[A-Z]{3}P[A-Z]\d{4}[A-Z]"),
+        ("pan", r"[A-Z]{3}P[A-Z](?!0000)\d{4}[A-Z]"),
         ("ifsc", r"[A-Z]{4}0\d{6}"),
         ("account_number", r"\d{11}"),
         ("address", r"\d{1,3} [\w ]+, [\w ]+, \w+ \d{6}"),

@@ -61,7 +61,7 @@ def test_women_are_approved_less(applications: Any):
 
 def test_the_bias_survives_a_model_that_never_sees_the_gender(honest_scores: Any):
     favoured = (honest_scores.score > 0.5).groupby(honest_scores.gender).mean()
-    assert 0.05 < favoured["male"] - favoured["female"] < 0.13
+    assert 0.06 < favoured["male"] - favoured["female"] < 0.14
 
 
 def test_women_are_approved_less_at_equal_merit(honest_scores: Any):
