@@ -1,0 +1,59 @@
+"""One way to write each value, so that the same thing written twice is the same thing.
+
+Belongs here: canonical forms and shapes by entity. Must stay out: what is made of them (token, partial_mask).
+"""
+
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from secure_ml.policy.labels import Entity
+from secure_ml.protection.classify.pattern_detector import PatternDetector
+from secure_ml.protection.parse import folded_text
+
+_DIGITS = {Entity.AADHAAR, Entity.PHONE, Entity.ACCOUNT_NUMBER, Entity.CARD, Entity.PIN_CODE}
+_UPPER_CASE = {Entity.PAN, Entity.IFSC, Entity.GSTIN, Entity.IBAN}
+_LOWER_CASE = {Entity.EMAIL, Entity.IP_ADDRESS}
+_SHAPED = _DIGITS | _UPPER_CASE | _LOWER_CASE
+_INDIAN_PREFIX = r"^(?:0{0,2}91|0)([6-9][0-9]{9})$"
+
+
+def canonical(texts: pa.Array, entity: Entity) -> pa.Array:
+    """The canonical form of each string; null where it is null.
+
+    Numbers are their digits, a telephone number without the prefix of its own country; codes are upper-case without
+    spaces and dashes; addresses of machines and mail are lower-case; all else is NFC. What is declared a number but has
+    other characters than digits and separators keeps them: two broken values must not become one.
+
+    Args:
+        texts: what `parse.as_text` gave.
+        entity: what the values are.
+    """
+    if entity in _DIGITS:
+        return _digits(texts, entity)
+    if entity in _UPPER_CASE:
+        code = pc.utf8_upper(pc.replace_substring_regex(folded_text(texts), r"[ -]+", ""))
+        return pc.if_else(pc.equal(code, ""), texts, code)
+    composed = pc.utf8_normalize(texts, form="NFC")
+    return pc.utf8_lower(composed) if entity in _LOWER_CASE else composed
+
+
+def has_shape(texts: pa.Array, entity: Entity) -> pa.Array | None:
+    """Whether each string has the entity's shape; None for an entity that has none, such as a name."""
+    return _detectors()[entity].matches(folded_text(texts)) if entity in _SHAPED else None
+
+
+def _digits(texts: pa.Array, entity: Entity) -> pa.Array:
+    digits = pc.replace_substring_regex(folded_text(texts), r"[ .()/+-]+", "")
+    if entity is Entity.PHONE:
+        digits = pc.replace_substring_regex(digits, _INDIAN_PREFIX, r"\1")
+    is_number = pc.match_substring_regex(digits, r"^[0-9]+$")
+    return pc.if_else(is_number, digits, pc.utf8_normalize(texts, form="NFC"))
+
+
+@cache
+def _detectors() -> dict[Entity, PatternDetector]:
+    from secure_ml.protection.classify.detectors import standard_detectors
+
+    return {detector.entity: detector for detector in standard_detectors()}

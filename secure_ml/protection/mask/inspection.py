@@ -1,0 +1,121 @@
+"""Inspection: what the checks on `masked` ask, answered in one pass, in counts.
+
+Belongs here: the questions. Must stay out: whether a failure blocks, and where the answers are kept.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from secure_ml.policy.labels import Entity, Identifiability
+from secure_ml.policy.project import Policy
+from secure_ml.protection.mask.forms import count_untreated
+from secure_ml.protection.mask.plan import Plan, plan_without_keys
+from secure_ml.protection.mask.residual import residual_identifiers
+from secure_ml.protection.parse import is_text
+from secure_ml.vault.dataset import Dataset
+from secure_ml.vault.labels import Label
+
+_RANK = {level: rank for rank, level in enumerate(Identifiability)}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a masked table was found to be. Holds names of columns and counts, never a cell.
+
+    Attributes:
+        rows: rows read.
+        absent: columns that the policy lets through and that are not there.
+        surplus: columns that are there and that the policy does not let through.
+        wrong_type: columns whose type is not what their treatment makes.
+        under_labelled: columns whose label claims less than their treatment leaves.
+        over_identifiable: columns whose label points closer to a person than their treatment allows.
+        untreated: by column, cells that its treatment cannot have made; only columns that have any.
+        residual: by column and entity, cells in which an identifier was found; only those that have any.
+    """
+
+    rows: int
+    absent: tuple[str, ...]
+    surplus: tuple[str, ...]
+    wrong_type: tuple[str, ...]
+    under_labelled: tuple[str, ...]
+    over_identifiable: tuple[str, ...]
+    untreated: Mapping[str, int]
+    residual: Mapping[str, Mapping[Entity, int]]
+
+    @property
+    def questions(self) -> Mapping[str, bool]:
+        """Each question with whether it passed."""
+        return {
+            "minimisation": not (self.absent or self.surplus or self.wrong_type),
+            "labels": not (self.under_labelled or self.over_identifiable),
+            "treatments": not self.untreated,
+            "residual_identifiers": not self.residual,
+        }
+
+    @property
+    def passed(self) -> bool:
+        """Whether every question passed."""
+        return all(self.questions.values())
+
+
+def inspect(masked: Dataset, policy: Policy) -> Inspection:
+    """Looks at every cell of a masked table once.
+
+    Args:
+        masked: the table.
+        policy: the policy by which it claims to have been masked.
+    """
+    plan = plan_without_keys(policy)
+    expected = plan.labels(policy)
+    shared = [name for name in masked.schema.names if name in expected]
+    over = [n for n in shared if _rank(masked.labels[n]) > _rank(expected[n])]
+    tally = _Tally(policy, plan)
+    for batch in masked.scan():
+        tally.look(batch)
+    return Inspection(
+        rows=tally.rows,
+        absent=tuple(name for name in expected if name not in masked.labels),
+        surplus=tuple(name for name in masked.schema.names if name not in expected),
+        wrong_type=tuple(n for n in shared if masked.schema.field(n).type != plan.schema.field(n).type),
+        under_labelled=tuple(name for name in shared if not masked.labels[name].covers(expected[name])),
+        over_identifiable=tuple(over),
+        untreated=MappingProxyType(dict(+tally.untreated)),
+        residual=MappingProxyType({n: MappingProxyType(dict(found)) for n, found in tally.residual.items() if found}),
+    )
+
+
+class _Tally:
+    """Counts of one pass."""
+
+    def __init__(self, policy: Policy, plan: Plan) -> None:
+        self.rows = 0
+        self.untreated: Counter[str] = Counter()
+        self.residual: dict[str, Counter[Entity]] = {}
+        self._policy = policy
+        self._schema = plan.schema
+
+    def look(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            planned = self._schema.get_field_index(name) >= 0
+            if planned and values.type == self._schema.field(name).type:
+                self.untreated[name] += count_untreated(values, self._policy.columns[name].treatment)
+            if is_text(values.type):
+                self._search(name, values)
+
+    def _search(self, name: str, values: pa.Array) -> None:
+        column = self._policy.columns.get(name)
+        found = residual_identifiers(
+            values.cast(pa.string()),
+            whole_accounts=column is not None and column.entity is Entity.ACCOUNT_NUMBER,
+            masked=column is not None and column.treatment.kind == "partial_mask",
+        )
+        self.residual.setdefault(name, Counter()).update(found)
+
+
+def _rank(label: Label) -> int:
+    return _RANK[label.identifiability]

@@ -1,0 +1,105 @@
+"""Which treatment each column gets, from the policy; and what labels and types that leaves.
+
+Belongs here: the mapping from declaration to treatment, and what follows from it without data. Must stay out: data.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from secure_ml.policy import treatments
+from secure_ml.policy.columns import ColumnPolicy
+from secure_ml.policy.project import Policy
+from secure_ml.protection.mask.generalise_date import GeneraliseDate
+from secure_ml.protection.mask.generalise_geography import GeneraliseGeography
+from secure_ml.protection.mask.generalise_number import GeneraliseNumber
+from secure_ml.protection.mask.keep import Keep
+from secure_ml.protection.mask.partial_mask import PartialMask
+from secure_ml.protection.mask.redact import Redact
+from secure_ml.protection.mask.scrub_text import ScrubText, identifying_columns
+from secure_ml.protection.mask.target_label import Outcome
+from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token, token_purpose
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment
+from secure_ml.vault.dataset import Output
+from secure_ml.vault.labels import Label, declassify, join
+
+KeyFor = Callable[[str], bytes]
+"""Gives the 32 secret bytes of a purpose such as "token:phone", always the same within a project."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to the columns that get through, in the policy's order."""
+
+    treatments: Mapping[str, ColumnTreatment]
+
+    def reads(self, name: str) -> tuple[str, ...]:
+        """The columns that an output depends on, its own first."""
+        return (name, *self.treatments[name].beside)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The columns as `Dataset.map` wants them declared."""
+        return tuple(
+            Output(name, treatment.output_type, self.reads(name), treatment.declassifier)
+            for name, treatment in self.treatments.items()
+        )
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the masked table."""
+        return pa.schema([pa.field(name, treatment.output_type) for name, treatment in self.treatments.items()])
+
+    def labels(self, policy: Policy) -> dict[str, Label]:
+        """The label of each masked column when raw is labelled as the policy declares."""
+        declared = {name: declared_label(column) for name, column in policy.columns.items()}
+        labels = {}
+        for output in self.outputs:
+            label = join(declared[name] for name in output.reads)
+            labels[output.name] = label if output.by is None else declassify(label, by=output.by)
+        return labels
+
+
+def declared_label(column: ColumnPolicy) -> Label:
+    """The label of a raw column."""
+    return Label(frozenset({column.category}), column.entity, column.identifiability)
+
+
+def make_plan(policy: Policy, *, key_for: KeyFor) -> Plan:
+    """Chooses the treatments; asks for the keys of the tokens."""
+    chosen = {name: _treatment(policy, name, key_for) for name in policy.columns}
+    return Plan({name: treatment for name, treatment in chosen.items() if treatment is not None})
+
+
+def plan_without_keys(policy: Policy) -> Plan:
+    """The plan as far as types and labels go; its tokens are worthless."""
+    return make_plan(policy, key_for=lambda purpose: bytes(32))
+
+
+def _treatment(policy: Policy, name: str, key_for: KeyFor) -> ColumnTreatment | None:
+    column = policy.columns[name]
+    reader = ColumnReader(column, policy.source.missing)
+    if name == policy.label.column:
+        return Outcome(reader, policy.label.positive)
+    match column.treatment:
+        case treatments.Drop():
+            return None
+        case treatments.Keep():
+            return Keep(reader)
+        case treatments.Redact():
+            return Redact(reader)
+        case treatments.PartialMask() as spec:
+            return PartialMask(reader, spec)
+        case treatments.Token():
+            is_subject = policy.subject is not None and policy.subject.column == name
+            purpose = SUBJECT_PURPOSE if is_subject else token_purpose(column.entity)
+            return Token(reader, purpose, key_for(purpose))
+        case treatments.GeneraliseNumber() as spec:
+            return GeneraliseNumber(reader, spec)
+        case treatments.GeneraliseDate() as spec:
+            return GeneraliseDate(reader, spec)
+        case treatments.GeneraliseGeography() as spec:
+            return GeneraliseGeography(reader, spec)
+        case treatments.ScrubText():
+            return ScrubText(reader, identifying_columns(policy, name))
