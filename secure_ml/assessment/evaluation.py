@@ -1,10 +1,10 @@
-"""The record of one model's assessment: everything measured, nothing of a row; stored, signed over and shown on the card.
+"""The record of one model's assessment: everything measured, nothing of a row; stored and shown on the model card.
 
 Belongs here: its shape, its version, and the one call that fills it. Must stay out: pass or fail (gates), pictures.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -95,7 +95,9 @@ def evaluate(
     *,
     second_model: Scored | None,
     explanation: Explanation,
-    identity: Mapping[Literal["project", "model_digest", "policy_digest"], str],
+    project: str,
+    model_digest: str,
+    policy_digest: str,
     test_versions: Sequence[str],
     periods: Sequence[str],
     control: DisclosureControl,
@@ -108,7 +110,9 @@ def evaluate(
         scored: the test side under the candidate; its groups are the protected attributes.
         second_model: the later periods under the backtest's model, if there is one.
         explanation: made by `explain_by_curves` or `explain_by_permutation`.
-        identity: project, digest of the model and digest of the policy.
+        project: project of the model.
+        model_digest: digest of the model.
+        policy_digest: digest of the policy.
         test_versions: version ids of the test side.
         periods: every partition key, in time order.
         control: smallest cells that may be shown.
@@ -119,7 +123,9 @@ def evaluate(
         AssessmentError: the rows cannot be assessed; says what to do.
     """
     return Evaluation(
-        **identity,
+        project=project,
+        model_digest=model_digest,
+        policy_digest=policy_digest,
         test_versions=tuple(test_versions),
         minimum_cell=control.minimum_cell,
         minimum_positives=control.minimum_positives,
