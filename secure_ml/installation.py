@@ -95,7 +95,7 @@ class Installation:
     @cached_property
     def kernel(self) -> InProcessKernel:
         """The kernel, with the budget ledger behind the same interface."""
-        kernel = InProcessKernel(
+        return InProcessKernel(
             log=self.log,
             keys=self.keys,
             signing_key=self.signing_key,
@@ -104,7 +104,6 @@ class Installation:
             user=f"os-user:{getpass.getuser()}",
             clock=self._clock,
         )
-        return kernel
 
     @cached_property
     def ledger(self) -> BudgetLedger:

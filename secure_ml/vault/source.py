@@ -15,7 +15,6 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from secure_ml.policy.project import Policy
-from secure_ml.policy.source import MonthlyPartitions, Source, StaticPartitions
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import SourceError
 from secure_ml.vault.labels import STRICTEST, Label
@@ -25,23 +24,6 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 1 << 20
 _BATCH_ROWS = 10_000
-_NO_PARTITION = ""
-
-
-def partition_keys(source: Source, *, last_month: str) -> tuple[str, ...]:
-    """The partition keys of a source, in time order; one empty key when it is one piece.
-
-    Args:
-        source: the policy's source.
-        last_month: where an open monthly range ends, YYYY-MM.
-    """
-    partitions = source.partitions
-    if isinstance(partitions, StaticPartitions):
-        return partitions.keys
-    if isinstance(partitions, MonthlyPartitions):
-        first, last = (_month_number(text) for text in (partitions.start, partitions.end or last_month))
-        return tuple(f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(first, last + 1))
-    return (_NO_PARTITION,)
 
 
 def open_source(policy: Policy, *, folder: Path, partition: str, environ: Mapping[str, str]) -> Dataset:
@@ -232,7 +214,3 @@ class _SqlSource:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _month_number(text: str) -> int:
-    return int(text[:4]) * 12 + int(text[5:]) - 1

@@ -1,0 +1,45 @@
+"""The definitions of one environment: composition only.
+
+Belongs here: which projects and resources make up a code location. Must stay out: assets, rules, work at import.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from secure_ml.guard.telemetry import silence
+from secure_ml.installation import Installation, find_projects
+from secure_ml.orchestration.component import building_for
+from secure_ml.orchestration.io_manager import DoorIOManager
+from secure_ml.orchestration.project import project_definitions
+from secure_ml.orchestration.resources import Doors
+from secure_ml.settings import read_settings
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def open_installation() -> Installation:
+    """The installation that the environment variables describe, with all its projects."""
+    settings = read_settings(os.environ)
+    return Installation(settings, find_projects((_PACKAGE / "defs", settings.projects)))
+
+
+def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+    """The definitions of one environment: shipped projects, drafted projects, resources.
+
+    Args:
+        environment: first part of every asset key.
+        overrides: resources that replace the standard ones, for tests.
+    """
+    silence(os.environ)
+    with building_for(environment):
+        shipped = dg.load_from_defs_folder(path_within_project=_PACKAGE)
+    drafted = [
+        project_definitions(project, environment)
+        for project in find_projects((read_settings(os.environ).projects,)).values()
+    ]
+    doors = Doors(open_installation, environ=os.environ)
+    resources: dict[str, Any] = {"doors": doors, "io_manager": DoorIOManager(doors), **(overrides or {})}
+    return dg.Definitions.merge(shipped, *drafted, dg.Definitions(resources=resources, executor=dg.in_process_executor))

@@ -1,0 +1,1 @@
+"""The assets of a project, one module a stage; each body takes inputs, calls one function and returns a dataset."""

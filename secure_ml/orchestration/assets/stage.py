@@ -1,0 +1,69 @@
+"""The frame that every stage's asset shares: key, owners, tags, partitions, inputs through the door.
+
+Belongs here: what Dagster is told of any stage alike. Must stay out: what a stage does.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from secure_ml.access.stages import PARTITIONED, Stage
+from secure_ml.installation import Project
+from secure_ml.orchestration.io_manager import READ_BY
+from secure_ml.orchestration.keys import asset_key, partitions_of
+
+Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
+
+
+def stage_asset(
+    project: Project,
+    environment: str,
+    stage: Stage,
+    *,
+    description: str,
+    kinds: set[str],
+    reads: Mapping[str, Stage] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    automation: dg.AutomationCondition[dg.AssetKey] | None = None,
+    freshness: dg.FreshnessPolicy | None = None,
+    retry: dg.RetryPolicy | None = None,
+    pool: str | None = None,
+) -> Decorator:
+    """The decorator of a stage's function.
+
+    Args:
+        project: the project.
+        environment: the environment.
+        stage: the stage.
+        description: what it promises, for people.
+        kinds: what it is made with.
+        reads: inputs by argument name; each is opened through the door for this stage.
+        metadata: facts known before a run.
+        automation: when Dagster materialises it by itself.
+        freshness: how old it may become.
+        retry: only for stages that spend nothing.
+        pool: limits how many run at once.
+    """
+    policy = project.policy
+    partitioned = stage in PARTITIONED
+    ins = {
+        name: dg.AssetIn(key=asset_key(environment, policy.project, parent), metadata={READ_BY: str(stage)})
+        for name, parent in (reads or {}).items()
+    }
+    return dg.asset(
+        key=asset_key(environment, policy.project, stage),
+        ins=ins,
+        group_name=policy.project,
+        owners=list(policy.owners),
+        tags={"environment": environment, "stage": str(stage), "legal_basis": policy.legal_basis},
+        description=description,
+        kinds=kinds,
+        metadata=metadata,
+        partitions_def=partitions_of(policy) if partitioned else None,
+        backfill_policy=dg.BackfillPolicy.multi_run(1) if partitioned else None,
+        automation_condition=automation,
+        freshness_policy=freshness,
+        retry_policy=retry,
+        pool=pool,
+    )

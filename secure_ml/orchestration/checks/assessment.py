@@ -1,0 +1,90 @@
+"""What all checks share: the version is read as *assess*, judged once, and every verdict is stored through the door.
+
+Belongs here: the frame of a check. Must stay out: what is judged.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from secure_ml.access.stages import CHECKS, PARTITIONED, Stage
+from secure_ml.guard.redaction import Redactor
+from secure_ml.installation import Project
+from secure_ml.orchestration.failures import safe_failures
+from secure_ml.orchestration.keys import asset_key, partitions_of
+from secure_ml.orchestration.resources import Doors
+from secure_ml.vault.dataset import Dataset
+
+Fact = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one check found.
+
+    Attributes:
+        check: its name, one of the stage's.
+        passed: whether it passed.
+        blocking: whether its failure closes the version to readers.
+        words: what was found and what to do, for people; no value of a person.
+        facts: counts and figures behind it.
+    """
+
+    check: str
+    passed: bool
+    words: str
+    blocking: bool = True
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+Judge = Callable[[Dataset], Sequence[Judgement]]
+
+
+def build_checks(
+    project: Project, environment: str, stage: Stage, descriptions: Mapping[str, str], judge: Judge
+) -> dg.AssetChecksDefinition:
+    """One `multi_asset_check` for a stage.
+
+    Args:
+        project: the project.
+        environment: the environment.
+        stage: the stage whose versions are judged.
+        descriptions: a line for people about each of the stage's checks.
+        judge: one pass over the version, one judgement for each check.
+    """
+    key = asset_key(environment, project.policy.project, stage)
+    partitions = partitions_of(project.policy) if stage in PARTITIONED else None
+    specs = [
+        dg.AssetCheckSpec(name, asset=key, blocking=True, description=descriptions[name], partitions_def=partitions)
+        for name in CHECKS[stage]
+    ]
+
+    @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs)
+    def checks(context: dg.AssetCheckExecutionContext, doors: dg.ResourceParam[Doors]) -> Iterator[dg.AssetCheckResult]:
+        with safe_failures():
+            door = doors.door(key, context.run.run_id)
+            partition = context.partition_key if context.has_partition_key else ""
+            manifest, dataset = door.assess(stage, partition)
+            judgements = judge(dataset)
+            indexes = [
+                door.record_verdict(manifest, check=j.check, passed=j.passed, blocking=j.blocking, facts=j.facts)
+                for j in judgements
+            ]
+        for judgement, index in zip(judgements, indexes, strict=True):
+            yield _result(key, judgement, version_id=manifest.version_id, audit_index=index)
+
+    return checks
+
+
+def _result(key: dg.AssetKey, judgement: Judgement, *, version_id: str, audit_index: int) -> dg.AssetCheckResult:
+    redact = Redactor().redact
+    facts = {name: redact(value) if isinstance(value, str) else value for name, value in judgement.facts.items()}
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=judgement.check,
+        passed=judgement.passed,
+        severity=dg.AssetCheckSeverity.ERROR if judgement.blocking else dg.AssetCheckSeverity.WARN,
+        description=redact(judgement.words),
+        metadata={**facts, "version": version_id, "audit_log_entry": audit_index},
+    )

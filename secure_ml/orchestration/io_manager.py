@@ -1,0 +1,66 @@
+"""The door as Dagster's IO manager: registered as `io_manager`, so that a forgotten key cannot fall back to pickle.
+
+Belongs here: the translation of Dagster's contexts. Must stay out: storage itself.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import dagster as dg
+
+from secure_ml.access.stages import Stage
+from secure_ml.orchestration.failures import safe_failures
+from secure_ml.orchestration.metadata import stored_metadata
+from secure_ml.orchestration.resources import Doors, stage_of
+from secure_ml.vault.dataset import Dataset
+from secure_ml.vault.door import Door
+
+READ_BY = "secure_ml/read_by"
+"""Metadata of an input: the stage that reads it, which decides what the door gives."""
+
+
+class Pieces(Mapping[str, Dataset]):
+    """The partitions of a stage, each opened when it is asked for, in time order."""
+
+    def __init__(self, door: Door, stage: Stage, keys: tuple[str, ...], *, by: Stage) -> None:
+        self._door, self._stage, self._keys, self._by = door, stage, keys, by
+
+    def __getitem__(self, key: str) -> Dataset:
+        return self._door.open(self._stage, key, by=self._by)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+class DoorIOManager(dg.IOManager):
+    """Hands datasets to assets, and stores what they return, through the door of the run."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    def handle_output(self, context: dg.OutputContext, obj: Dataset) -> None:
+        """Streams the dataset into a new version; facts that are known only then go into the materialisation."""
+        with safe_failures():
+            if not isinstance(obj, Dataset):
+                raise TypeError("an asset returns a Dataset; anything else has no labels and is not stored")
+            key = context.asset_key
+            door = self._doors.door(key, context.run_id)
+            partition = context.partition_key if context.has_partition_key else ""
+            stored = door.write(stage_of(key), partition, obj)
+            context.add_output_metadata(stored_metadata(stored))
+            # Semi-public: the version is known only after the stream has ended.
+            context.step_context.set_data_version(key, dg.DataVersion(stored.digest))
+
+    def load_input(self, context: dg.InputContext) -> Dataset | Pieces:
+        """The version's dataset, unread; for a partitioned asset read by an unpartitioned one, its pieces."""
+        with safe_failures():
+            key = context.asset_key
+            by = Stage((context.definition_metadata or {})[READ_BY])
+            door = self._doors.door(key, context.step_context.run_id)
+            if not context.has_asset_partitions:
+                return door.open(stage_of(key), "", by=by)
+            if context.has_partition_key:
+                return door.open(stage_of(key), context.asset_partition_key, by=by)
+            return Pieces(door, stage_of(key), tuple(context.asset_partition_keys), by=by)

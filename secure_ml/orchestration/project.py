@@ -1,0 +1,41 @@
+"""A project as Dagster definitions: assets, checks and jobs of one environment.
+
+Belongs here: which modules make up a project. Must stay out: resources, which `definitions` binds.
+"""
+
+import dagster as dg
+
+from secure_ml.access.stages import PARTITIONED, Stage
+from secure_ml.installation import Project
+from secure_ml.orchestration.assets import classified, masked, raw
+from secure_ml.orchestration.checks import classified as classified_checks
+from secure_ml.orchestration.checks import masked as masked_checks
+from secure_ml.orchestration.checks import raw as raw_checks
+from secure_ml.orchestration.keys import asset_key, partitions_of
+
+_ASSETS = (raw, classified, masked)
+_CHECKS = (raw_checks, classified_checks, masked_checks)
+
+
+def job_names(project: str, environment: str) -> tuple[str, str]:
+    """Names of the project's two jobs: protect (one partition) and train (the whole)."""
+    return f"{environment}__{project}__protect", f"{environment}__{project}__train"
+
+
+def project_definitions(project: Project, environment: str) -> dg.Definitions:
+    """Assets, checks and jobs of one project."""
+    policy = project.policy
+    protect, _ = job_names(policy.project, environment)
+    by_partition = [asset_key(environment, policy.project, stage) for stage in Stage if stage in PARTITIONED]
+    return dg.Definitions(
+        assets=[module.build(project, environment) for module in _ASSETS],
+        asset_checks=[module.build(project, environment) for module in _CHECKS],
+        jobs=[
+            dg.define_asset_job(
+                protect,
+                dg.AssetSelection.assets(*by_partition),
+                partitions_def=partitions_of(policy),
+                description="raw, classified and masked of one partition, with their checks.",
+            ),
+        ],
+    )
