@@ -160,18 +160,16 @@ def _require_signed(entry: _Stored, tree: Frontier, key: CheckpointKey) -> None:
     tree.append(entry.leaf_hash)
     if entry.note is None:
         raise AuditLogTampered(f"the checkpoint of size {tree.size} is missing", entry_index=index)
-    if _verified(entry.note, key, size=tree.size, entry_index=index).root != tree.root():
+    signed = _verified(entry.note, key, size=tree.size, entry_index=index)
+    if (signed.size, signed.root) != (tree.size, tree.root()):
         raise AuditLogTampered("the entry is not the one that its checkpoint signs", entry_index=index)
 
 
 def _verified(note: str, key: CheckpointKey, *, size: int, entry_index: int | None = None) -> Checkpoint:
     try:
-        signed = key.verify(note)
+        return key.verify(note)
     except CheckpointRefused as error:
         raise AuditLogTampered(f"checkpoint of size {size}: {error}", entry_index=entry_index) from None
-    if signed.size != size:
-        raise AuditLogTampered(f"the checkpoint of size {size} states {signed.size}", entry_index=entry_index)
-    return signed
 
 
 def _require_commitments(entry: _Stored, secret: bytes | None) -> bool:

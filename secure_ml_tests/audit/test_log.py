@@ -243,6 +243,13 @@ def test_an_entry_that_is_gone_does_not_go_unnoticed_by_a_reader(folder: Path) -
         next(entries)
 
 
+def test_a_reader_is_not_given_an_entry_in_anothers_place(folder: Path) -> None:
+    _tamper(folder, _swap)
+    with pytest.raises(AuditLogTampered) as caught:
+        list(_log(folder).entries())
+    assert caught.value.entry_index == 3
+
+
 def test_a_rolled_back_log_is_told_by_a_checkpoint_kept_elsewhere(folder: Path, tmp_path: Path) -> None:
     log = _log(folder)
     shutil.copy(folder / "state.db", folder / "backup.db")
