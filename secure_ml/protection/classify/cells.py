@@ -86,9 +86,9 @@ def cells_of(column: Any, *, name: str) -> Cells:
         if pa.types.is_floating(values.type):
             values, counts = _kept(values, counts, pc.invert(pc.is_nan(values.cast(pa.float64()))))
         texts = _texts(values, kind)
-        texts, counts = _kept(texts, counts, pc.greater(pc.utf8_length(texts), 0))
         if not pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
             texts = _folded(texts)
+        texts, counts = _kept(texts, counts, pc.greater(pc.utf8_length(texts), 0))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         raise ColumnNotExaminable(name, problem="holds text that is not UTF-8", remedy="re-encode the source") from None
     return Cells(kind=kind, values=texts, counts=counts.to_numpy(zero_copy_only=False), rows=len(column))

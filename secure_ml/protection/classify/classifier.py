@@ -15,7 +15,7 @@ from secure_ml.protection.classify.detectors import standard_detectors
 from secure_ml.protection.classify.errors import HeaderHoldsValues, SchemaChanged
 from secure_ml.protection.classify.finding import Finding
 from secure_ml.protection.classify.tally import ColumnTally
-from secure_ml.protection.classify.text import CERTAIN, find_spans
+from secure_ml.protection.classify.text import certain_entities
 
 FOUND = 0.4
 """Confidence below which a detector's opinion is not a finding."""
@@ -73,7 +73,7 @@ class Classifier:
 
 
 def _refuse_values_as_names(names: Sequence[str]) -> None:
-    count = sum(any(span.score >= CERTAIN and span.entity in _UNMISTAKABLE for span in find_spans(n)) for n in names)
+    count = sum(bool(certain_entities(name) & _UNMISTAKABLE) for name in names)
     if count:
         raise HeaderHoldsValues(count=count)
 

@@ -17,7 +17,7 @@ from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.detector import Evidence
 
 _CHANCE_ALLOWED = 0.002
-_SIGMAS = 3.0
+_SIGMAS = 4.0
 _BY_NAME_ALONE = 0.5
 _TRACE = 0.45
 
@@ -27,7 +27,7 @@ class TextForm:
     """How an entity looks inside a longer text.
 
     Attributes:
-        pattern: Regular expression in the part that RE2 and ``re`` share; boundaries are added.
+        pattern: Regular expression of ``re``; boundaries are added.
         case_sensitive: Whether letters must have the pattern's case.
         score: Confidence in a match that was not validated; 0 drops such a match.
         validated_score: Confidence in a match that passed the detector's check.
@@ -130,11 +130,13 @@ class PatternDetector:
     def _genuine_share(self, evidence: Evidence) -> float:
         if not self.validates:
             return evidence.pattern_share
-        expected = self.chance * evidence.examined
-        noise = _SIGMAS * sqrt(max(expected * (1 - self.chance), 0.0))
-        if evidence.validated <= expected + noise and evidence.validated != evidence.examined:
-            return 0.0
-        return evidence.pattern_share * max(0.0, (evidence.validated_share - self.chance) / (1 - self.chance))
+        if not self.chance or evidence.validated == evidence.examined:
+            return evidence.pattern_share * evidence.validated_share
+        # A lower bound: what chance may have contributed, and its luck, are taken off.
+        by_chance = self.chance * evidence.examined
+        luck = _SIGMAS * sqrt(by_chance * (1 - self.chance))
+        certain = max(0.0, evidence.validated - by_chance - luck)
+        return evidence.pattern_share * certain / (evidence.examined - by_chance) if certain else 0.0
 
     def _distinct_needed(self) -> int:
         return max(1, ceil(log(_CHANCE_ALLOWED) / log(self.chance))) if self.chance > 0 else 1

@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
-from secure_ml.protection.classify.cells import Cells, Kind, fold
+from secure_ml.protection.classify.cells import Cells, Kind
 from secure_ml.protection.classify.detector import Detector, Evidence
-from secure_ml.protection.classify.text import CERTAIN, find_spans
+from secure_ml.protection.classify.text import certain_entities
 
 _FULLY_EXAMINED = 50_000
 _SAMPLE_A_BATCH = 512
 _DISTINCT_KEPT = 16
-_EMBEDDED_SHAPE = r"(?s)[0-9@].*[0-9.]|@"
+# At the least what one of the text patterns needs: an @, six digits near each other, a PAN, an IFSC, an IPv6 address.
+_EMBEDDED_SHAPE = r"(?i)@|[0-9](?:[^0-9]{0,3}[0-9]){5}|[A-Z]{5}[ -]?[0-9]{4}|[A-Z]{4}0|::|(?:[0-9A-F]{1,4}:){3}"
 _SHORTEST_EMBEDDING = 10
 
 
@@ -103,7 +104,7 @@ class ColumnTally:
         positions = _sampled(np.flatnonzero(candidates), self.embedded_examined)
         self.embedded_examined += len(positions)
         for text, count in zip(cells.values.take(positions).to_pylist(), cells.counts[positions], strict=True):
-            for entity in {span.entity for span in find_spans(fold(text)) if span.score >= CERTAIN}:
+            for entity in certain_entities(text):
                 self.embedded[entity] = self.embedded.get(entity, 0) + int(count)
 
 

@@ -22,5 +22,5 @@ DETECTOR = PatternDetector(
     chance=1 / 97,
     context=("iban", "iban ?(?:no|num|number|code)"),
     traces=True,
-    text=TextForm(pattern=_PATTERN, case_sensitive=True),
+    text=TextForm(pattern=_PATTERN),
 )

@@ -22,7 +22,7 @@ sarah saxena sen shah shalini sharma shetty shreya shukla singh sinha sita smith
 steven sunil sunita suresh susan swati taylor thakur thomas thompson tiwari trivedi usha varma venkatesh verma vijay
 vikas vikram vinod vivek william williams wilson yadav
 """
-_WORD = r"[A-Z][A-Za-z'\u2019.-]{0,29}"
+_WORD = r"[A-Z](?:\.|(?:[A-Za-z'\u2019.-]{0,29}[a-zA-Z])?)"
 # A part of a name in any script: what is no digit, no space and no sign.
 _PART = r"[^\s0-9,@#$%&*_=+<>|\\^~()/:;?!\"]+"
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Shri|Smt|Sri|Kumari|Late)\.?"

@@ -12,6 +12,12 @@ _PATTERN = (
     r"|(?:\+|00)[1-9](?:[ .()/-]{0,3}[0-9]){6,14}"
     r"|(?:1[ .-])?\(?[2-9][0-9]{2}\)?[ .-]{1,2}[0-9]{3}[ .-][0-9]{4}"
 )
+# In text, eight digits in groups are masked whatever country, extension or date they are.
+_LOOSE = (
+    r"(?=(?:[ .()+-]{0,3}[0-9]){8})\+?\(?[0-9]{1,5}\)?(?:[ .()-]{0,3}[0-9]{2,8}){1,5}"
+    r"(?: ?(?:x|ext\.?) ?[0-9]{1,5})?"
+)
+_NORTH_AMERICAN = re.compile(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")
 _INDIAN_MOBILE = re.compile(r"(?:(?:00)?91|0)?[6-9][0-9]{9}")
 
 
@@ -35,7 +41,9 @@ def _is_valid_by_plan(value: str, digits: str) -> bool:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return False
-    return bool(phonenumbers.is_possible_number(number) if region == "US" else phonenumbers.is_valid_number(number))
+    if region == "US":
+        return bool(_NORTH_AMERICAN.fullmatch(digits)) and bool(phonenumbers.is_possible_number(number))
+    return bool(phonenumbers.is_valid_number(number))
 
 
 DETECTOR = PatternDetector(
@@ -53,5 +61,9 @@ DETECTOR = PatternDetector(
     not_context=("type", "count", "name", "flag", "consent", "device", "model", "email", "date", "duration"),
     alone_share=0.3,
     ceiling_alone=0.85,
-    text=TextForm(pattern=_PATTERN, score=0.4, before=("phone", "mobile", "mob", "call", "tel", "whatsapp", "contact")),
+    text=TextForm(
+        pattern=rf"{_PATTERN}|{_LOOSE}",
+        score=0.4,
+        before=("phone", "mobile", "mob", "call", "tel", "whatsapp", "contact"),
+    ),
 )

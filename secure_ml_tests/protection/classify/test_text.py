@@ -1,0 +1,104 @@
+import itertools
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_ml.policy.labels import Entity
+from secure_ml.protection.classify.text import CERTAIN, anonymizer_results, find_spans, recognizers, text_patterns
+
+REMARK = (
+    "met Shri Ravi Kumar. Call +91-98765 43210 or 098765 43210; Aadhaar 2341 2341 2346, PAN ABCPE1234F, "
+    "a/c no 50100012345678 at HDFC0001234, card 4111 1111 1111 1111, IBAN GB82 WEST 1234 5698 7654 32 PAID, "
+    "mail ravi.k@mail.example.in from 10.1.2.3, born 12/05/1990, pin 411001, GSTIN 27AAPFU0939F1ZV."
+)
+
+
+def found(text: str) -> list[tuple[Entity, str]]:
+    return [(span.entity, text[span.start : span.end]) for span in find_spans(text)]
+
+
+def test_every_identifier_inside_a_remark_is_found_exactly() -> None:
+    assert found(REMARK) == [
+        (Entity.PERSON_NAME, "Shri Ravi Kumar"),
+        (Entity.PHONE, "+91-98765 43210"),
+        (Entity.PHONE, "098765 43210"),
+        (Entity.AADHAAR, "2341 2341 2346"),
+        (Entity.PAN, "ABCPE1234F"),
+        (Entity.ACCOUNT_NUMBER, "50100012345678"),
+        (Entity.IFSC, "HDFC0001234"),
+        (Entity.CARD, "4111 1111 1111 1111"),
+        (Entity.IBAN, "GB82 WEST 1234 5698 7654 32"),
+        (Entity.EMAIL, "ravi.k@mail.example.in"),
+        (Entity.IP_ADDRESS, "10.1.2.3"),
+        (Entity.DATE_OF_BIRTH, "12/05/1990"),
+        (Entity.PIN_CODE, "411001"),
+        (Entity.GSTIN, "27AAPFU0939F1ZV"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["income 1200000, emi 12000, tenure 24 months", "score 742 of 900", "visited on 5 May", ""]
+)
+def test_amounts_and_scores_are_left_alone(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "number", ["2341 2341 2345", "234123412345", "4111 1111 1111 1112", "12345 67890", "308-63-0237"]
+)
+def test_a_number_of_an_identifiers_shape_is_masked_although_its_check_fails(number: str) -> None:
+    (span,) = find_spans(f"see {number} there")
+    assert (span.start, span.end) == (4, 4 + len(number))
+    assert span.score < CERTAIN
+
+
+def test_digits_of_another_script_are_found_at_their_own_offsets() -> None:
+    text = "आधार २३४१ २३४१ २३४६ देखा"
+    assert found(text) == [(Entity.AADHAAR, "२३४१ २३४१ २३४६")]
+
+
+def test_words_of_the_rows_own_name_are_found_in_any_case() -> None:
+    spans = find_spans("met ZORAVAR and tyagarajan's wife", known={Entity.PERSON_NAME: ["Zoravar Tyagarajan"]})
+    assert [(span.start, span.end) for span in spans] == [(4, 11), (16, 26)]
+
+
+@given(st.text(alphabet="0123456789 -+@.abAPZ/()\n", max_size=120))
+def test_spans_are_ordered_disjoint_and_repeatable(text: str) -> None:
+    spans = find_spans(text)
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
+    assert all(left.end <= right.start for left, right in itertools.pairwise(spans))
+    assert spans == find_spans(text)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["9", "a", "A ", "1 ", "@", "1-(", "a:", "1.", "A1"])
+def test_a_huge_cell_costs_linear_time(unit: str) -> None:
+    find_spans(unit * 100_000)
+
+
+def test_a_span_does_not_hold_the_text_it_points_to() -> None:
+    assert "98765" not in repr(find_spans("call 98765 43210"))
+
+
+def test_presidio_recognisers_find_the_same_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a recogniser opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    by_entity = {recognizer.supported_entities[0]: recognizer for recognizer in recognizers()}
+    assert set(by_entity) == {entity.value for entity in text_patterns()}
+    result = max(by_entity["aadhaar"].analyze(REMARK, ["aadhaar"]), key=lambda found: found.score)
+    assert REMARK[result.start : result.end] == "2341 2341 2346"
+    assert by_entity["aadhaar"].validate_result("2341 2341 2346")
+    assert not by_entity["aadhaar"].validate_result("2341 2341 2345")
+    assert by_entity["aadhaar"].analyze(REMARK, ["pan"]) == []
+
+
+def test_presidios_anonymizer_takes_the_spans() -> None:
+    from presidio_anonymizer import AnonymizerEngine
+
+    scrubbed = AnonymizerEngine().anonymize(REMARK, anonymizer_results(REMARK)).text
+    assert "<aadhaar>" in scrubbed
+    assert not any(value in scrubbed for _, value in found(REMARK))
