@@ -101,7 +101,7 @@ class ModelRegistry:
         known = self._client.get_experiment_by_name(name)
         if known is not None:
             return str(known.experiment_id)
-        return self._client.create_experiment(name, artifact_location=f"{self._artifact_root}/{name}")
+        return str(self._client.create_experiment(name, artifact_location=f"{self._artifact_root}/{name}"))
 
     def _run(self, experiment_id: str, record: RegistrationRecord) -> tuple[str, str]:
         """Id and artefact URI of the run that belongs to the Dagster run; made when there is none."""
