@@ -102,3 +102,9 @@ def test_presidios_anonymizer_takes_the_spans() -> None:
     scrubbed = AnonymizerEngine().anonymize(REMARK, anonymizer_results(REMARK)).text
     assert "<aadhaar>" in scrubbed
     assert not any(value in scrubbed for _, value in found(REMARK))
+
+
+def test_where_two_candidates_overlap_no_character_of_either_is_left_over() -> None:
+    text = "seen 2341 2341 2346 77665 there"
+    (span,) = find_spans(text)
+    assert (span.entity, text[span.start : span.end]) == (Entity.AADHAAR, "2341 2341 2346 77665")
