@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 from secure_ml.audit.log import AuditLog
-from secure_ml.keys.errors import KeyServiceError
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
@@ -129,22 +128,27 @@ class Installation:
     def _key_service(self) -> LocalFileKeyService:
         """The root key, made on the first day only: data without its key is an accident to be repaired, not hidden."""
         keys = self.settings.keys
-        if LocalFileKeyService.exists(keys):
-            return LocalFileKeyService.open(keys)
-        if self.settings.vault.exists():
-            raise InstallationError(
-                f"{self.settings.home} holds data, but its root key is not in {keys}; restore the keys from their "
-                "backup, or set SECURE_ML_KEYS to where they are"
-            )
-        return LocalFileKeyService.create(keys)
+        if not LocalFileKeyService.exists(keys):
+            self._require_first_day(keys, "its root key")
+            return LocalFileKeyService.create(keys)
+        service = LocalFileKeyService.open(keys)
+        if not self.settings.key_store.exists():
+            self._require_first_day(self.settings.key_store, "its key store")
+        return service
 
     def _signing_key(self, service: LocalFileKeyService) -> SigningKey:
         path = self.settings.keys / _SIGNING_KEY_FILE
         if path.exists():
             return SigningKey.open(path, name=_SIGNING_KEY_NAME, service=service)
-        if self.settings.vault.exists():
-            raise KeyServiceError(f"{path} is missing, but there is data signed by it; restore it from its backup")
+        self._require_first_day(path, "its signing key")
         return SigningKey.create(path, name=_SIGNING_KEY_NAME, service=service)
+
+    def _require_first_day(self, missing: Path, what: str) -> None:
+        if any(place is not None and place.exists() for place in (self.settings.vault, self.settings.state_file)):
+            raise InstallationError(
+                f"{self.settings.home} holds data, but {what} is not in {missing}; restore the keys from their "
+                "backup, or set SECURE_ML_KEYS to where they are"
+            )
 
 
 def _utc_now() -> datetime:

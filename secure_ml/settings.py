@@ -56,9 +56,20 @@ class Settings:
         return self.home / "projects"
 
     @property
+    def state_file(self) -> Path | None:
+        """File of the state, where it is SQLite's."""
+        _, sqlite, file = self.state_url.partition("sqlite:///")
+        return Path(file) if sqlite else None
+
+    @property
+    def key_store(self) -> Path:
+        """File of the wrapped keys."""
+        return self.keys / "keys.db"
+
+    @property
     def key_store_url(self) -> str:
         """Database of the wrapped keys."""
-        return f"sqlite:///{self.keys / 'keys.db'}"
+        return f"sqlite:///{self.key_store}"
 
 
 def project_root() -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from secure_ml.access.stages import CHECKS, PARENTS, SECTIONS, Stage
+from secure_ml.access.stages import CHECKS, PARENTS, SECTIONS, SIDES, WHOLE, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.policy.labels import Identifiability
 from secure_ml.policy.project import Policy
@@ -24,7 +24,7 @@ class Request:
         by: the stage that asks.
         stage: the stage whose data is asked for.
         columns: columns asked for; empty for a write.
-        sections: sections of `split` asked for; empty means the whole of an unsectioned version.
+        sections: for a write, all that it makes; otherwise sides of `split`, and empty for any other stage.
         derivation: for `derive_key`, what the key is for.
     """
 
@@ -54,6 +54,8 @@ def decide(ticket: Ticket, request: Request, policy: Policy) -> Decision:
     if request.action == "write":
         if request.by != request.stage:
             return Decision(False, f"{request.by} may not write {request.stage}")
+        if request.sections != (SIDES if request.stage is Stage.SPLIT else WHOLE):
+            return Decision(False, f"{request.stage} is not written in the sections {', '.join(request.sections)}")
         return Decision(True, f"{request.by} writes its own versions")
     if request.action == "derive_key":
         return _derived_key(request)
@@ -71,6 +73,8 @@ def _columns_and_sections(request: Request, policy: Policy) -> Decision:
         beyond = sorted(set(request.sections) - set(SECTIONS[request.by]))
         if beyond or not request.sections:
             return Decision(False, f"{request.by} may open only the sides {', '.join(SECTIONS[request.by])} of split")
+    elif request.sections:
+        return Decision(False, f"{request.stage} has no sides to open")
     permitted = readable_columns(request.by, request.stage, policy)
     if permitted is None:
         return Decision(True, f"{request.by} reads all of {request.stage}")

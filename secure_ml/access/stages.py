@@ -39,6 +39,9 @@ PARTITIONED = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED})
 SIDES = ("train", "validation", "test")
 """Sections of `split`, stored apart under keys of their own."""
 
+WHOLE = ("data",)
+"""The one section of any other stage."""
+
 SECTIONS: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     {Stage.TRAINED: ("train",), Stage.VALIDATED: ("validation", "test")}
 )

@@ -166,6 +166,30 @@ class AuditLog:
                     raise AuditLogTampered("the entry is missing", entry_index=index)
                 yield _entry(index, found[index].leaf, found[index].actor, found[index].reason)
 
+    def signed_entries(self, connection: Connection, *, after: Frontier) -> tuple[list[AuditEntry], Frontier]:
+        """The entries that follow those `after` stands for, once they are shown to be the signed ones.
+
+        Args:
+            connection: The caller's reading transaction, so that other tables are read at the same moment.
+            after: Stands for the entries that the caller has seen.
+
+        Returns:
+            The entries, and the frontier that stands for the whole log now; to be given as `after` next time.
+
+        Raises:
+            StateError: The log is unavailable.
+            AuditLogTampered: An entry is not the one that was signed, or the log does not extend `after`.
+        """
+        seen, found = Frontier(after.size, list(after.hashes)), []
+        tip, _ = signed_tip(connection, self._key)
+        query = select(audit_entries).where(audit_entries.c.entry_index >= after.size)
+        for row in connection.execute(query.order_by(audit_entries.c.entry_index)):
+            seen.append(leaf_hash(row.leaf))
+            found.append(_entry(row.entry_index, row.leaf, row.actor, row.reason))
+        if (seen.size, seen.root()) != (tip.size, tip.root()):
+            raise AuditLogTampered("an entry is not the one that was signed", entry_index=None)
+        return found, seen
+
     def inclusion_proof(self, index: int) -> list[bytes]:
         """Prove to a holder of the newest checkpoint that this entry is in the log.
 

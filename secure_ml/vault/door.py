@@ -7,7 +7,6 @@ stage makes of the rows.
 import errno
 import hashlib
 import hmac
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,19 +18,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.access.decisions import readable_columns
-from secure_ml.access.stages import SIDES, Stage
+from secure_ml.access.stages import SIDES, WHOLE, Stage
 from secure_ml.keys.context import KeyContext
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
+from secure_ml.vault.committed_file import verify_file
 from secure_ml.vault.content_digest import ContentDigest, keyed_digest
 from secure_ml.vault.dataset import Dataset, DatasetError
 from secure_ml.vault.errors import StorageError
 from secure_ml.vault.manifest import Address, Manifest
-from secure_ml.vault.parts import PartWriter, read_part
+from secure_ml.vault.parts import PartWriter, read_part, sync
 from secure_ml.vault.source import open_source
 
-_WHOLE = ("data",)
 _NO_PARTITION_FOLDER = "_"
+_PENDING_ROWS = 200_000
+_ROW_GROUP_ROWS = range(2_000, 50_000)
 
 Answer = TypeVar("Answer", bound=m.Message)
 
@@ -151,7 +152,7 @@ class Door:
             HeadMoved: another run committed first.
             StorageError: the disk is full or read-only.
         """
-        sections = SIDES if dataset.section_column is not None else _WHOLE
+        sections = SIDES if dataset.section_column is not None else WHOLE
         categories = tuple(sorted({label.key_category for label in dataset.labels.values()}))
         place = {"stage": stage, "partition": partition}
         request = m.BeginWrite(
@@ -161,14 +162,20 @@ class Door:
         address = Address(self._environment, self._policy.project, stage, partition)
         folder = self._folder(address, begun.version_id)
         try:
-            digest, parts, dataset = _Writing(folder, dataset, begun, self._subject(dataset)).run()
+            digest, parts = _Writing(folder, dataset, begun, self._subject(dataset)).run()
+        except BaseException as error:
+            # First of all the space: on a full disk the log, too, needs some.
+            shutil.rmtree(folder, ignore_errors=True)
+            self._abandon(place, begun, error)
+            if isinstance(error, OSError):
+                raise _storage_error(error, folder) from None
+            raise
+        try:
             committed = self._commit(place, begun, dataset, digest, parts)
         except BaseException as error:
+            # The kernel alone knows whether the head has moved: it refuses to abandon what is committed.
+            self._abandon(place, begun, error)
             shutil.rmtree(folder, ignore_errors=True)
-            abandon = m.AbandonWrite(**self._who(), **place, version_id=begun.version_id, error=type(error).__name__)
-            self._send(abandon, m.Recorded)
-            if isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
-                raise _storage_error(error, folder) from None
             raise
         rows = sum(part.rows for part in parts)
         return Stored(
@@ -181,6 +188,12 @@ class Door:
             dataset,
             dict(dataset.summary()),
         )
+
+    def _abandon(self, place: Mapping[str, object], begun: m.WriteBegun, error: BaseException) -> None:
+        request = m.AbandonWrite.model_validate(
+            {**self._who(), **place, "version_id": begun.version_id, "error": type(error).__name__}
+        )
+        self._send(request, m.Recorded)
 
     def _commit(
         self,
@@ -226,15 +239,19 @@ class Door:
             request = m.ReleaseKeys(
                 **self._who(),
                 by=by,
+                stage=Stage(manifest.address.stage),
+                partition=manifest.address.partition,
                 version_id=manifest.version_id,
                 columns=tuple(columns),
                 sections=sections,
                 assess=assess,
             )
             keys = self._send(request, m.KeysReleased).keys
-            for part in manifest.parts:
-                if not sections or part.section in sections:
-                    yield from read_part(folder, part, schema=manifest.schema, columns=columns, keys=keys)
+            chosen = [part for part in manifest.parts if not sections or part.section in sections]
+            # All files first: a consumer gets no row of a version of which one part is damaged.
+            files = [verify_file(folder / p.file, size_bytes=p.size_bytes, sha256=p.sha256) for p in chosen]
+            for part, file in zip(chosen, files, strict=True):
+                yield from read_part(file, schema=manifest.schema, columns=columns, rows=part.rows, keys=keys)
 
         return Dataset(
             pa.schema([manifest.schema.field(name) for name in names]),
@@ -274,9 +291,12 @@ class _Writing:
         self._keys = keys
         self._buckets = 1 + max(context.bucket for context in keys)
         self._sections = tuple(dict.fromkeys(context.section for context in keys))
+        share = _PENDING_ROWS // (len(self._sections) * self._buckets)
+        self._row_group_rows = max(_ROW_GROUP_ROWS.start, min(_ROW_GROUP_ROWS.stop, share))
 
-    def run(self) -> tuple[str, list[m.PartWritten], Dataset]:
-        """Digest and parts, and the dataset whose summary the pass has filled."""
+    def run(self) -> tuple[str, list[m.PartWritten]]:
+        """Digest and parts, durable."""
+        made = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
         self._folder.mkdir(parents=True, mode=0o700)
         try:
             for section in self._sections:
@@ -292,9 +312,10 @@ class _Writing:
             for writer, _ in self._places.values():
                 writer.abandon()
             raise
-        _sync_folder(self._folder)
+        for changed in (self._folder, *(folder.parent for folder in made)):
+            sync(changed)
         digests = ((section, bucket, d.digest()) for (section, bucket), (_, d) in self._places.items())
-        return keyed_digest(digests, key=self._begun.digest_key), parts, self._dataset
+        return keyed_digest(digests, key=self._begun.digest_key), parts
 
     def _open(self, section: str, bucket: int) -> tuple[PartWriter, ContentDigest]:
         keys = {c: key for c, key in self._keys.items() if (c.section, c.bucket) == (section, bucket)}
@@ -306,6 +327,7 @@ class _Writing:
             keys=keys,
             section=section,
             bucket=bucket,
+            row_group_rows=self._row_group_rows,
         )
         return writer, ContentDigest(self._dataset.schema)
 
@@ -336,14 +358,6 @@ def bucket_of(subjects: pa.Array, *, buckets: int, key: bytes) -> "np.ndarray[tu
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     by_code: np.ndarray[tuple[int], np.dtype[np.int64]] = np.array([*values, 0], dtype=np.int64)[codes]
     return by_code
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _storage_error(error: OSError, folder: Path) -> StorageError:

@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from secure_ml.access.decisions import Action, Request, decide
-from secure_ml.access.stages import CHECKS, Stage
+from secure_ml.access.stages import CHECKS, WHOLE, Stage
 from secure_ml.access.tickets import SignedTicket, Ticket, TicketRefused, issue, verify
+from secure_ml.audit.event import Detail, Outcome
 from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.context import KeyContext
 from secure_ml.keys.derivation import derive
@@ -27,7 +28,7 @@ from secure_ml.vault import messages as m
 from secure_ml.vault.errors import AccessRefused, StaleVersion, VaultError
 from secure_ml.vault.labels import Label
 from secure_ml.vault.manifest import Address, Manifest, Part
-from secure_ml.vault.parts import FOOTER
+from secure_ml.vault.parts import FOOTER, part_file
 from secure_ml.vault.versions import Verdict, VersionStore
 
 _BEFORE_TRAINING = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED, Stage.SPLIT})
@@ -72,6 +73,7 @@ class InProcessKernel:
         self._log, self._keys, self._signing_key, self._versions = log, keys, signing_key, versions
         self._policy_of, self._user, self._clock = policy_of, user, clock
         self._writes: dict[str, _Write] = {}
+        self._opened: set[tuple[str, Stage, bool, str]] = set()
         self._handlers: dict[type[m.Message], Handler] = {
             m.IssueTicket: self._issue_ticket,
             m.RecordSource: self._record_source,
@@ -115,16 +117,16 @@ class InProcessKernel:
         """Identity, decision, and the durable entry that precedes any key."""
         ticket = self.identify(request, action, str(address))
         decision = decide(ticket, asked, self._policy_of(request.project))
-        details: dict[str, str | int | bool | list[str]] = {"by": str(asked.by), "kind": asked.action}
+        details: dict[str, Detail] = {"by": str(asked.by), "kind": asked.action}
         if asked.columns:
             details["columns"] = list(asked.columns)
         if asked.sections:
             details["sections"] = list(asked.sections)
         if asked.derivation:
             details["derivation"] = asked.derivation
-        outcome = "allowed" if decision.allowed else "refused"
+        outcome: Outcome = "allowed" if decision.allowed else "refused"
         index = self._log.record(
-            AuditEvent(action, str(address), outcome, ticket.actor, ticket.run_id, details, decision.reason)  # type: ignore[arg-type]
+            AuditEvent(action, str(address), outcome, ticket.actor, ticket.run_id, details, decision.reason)
         )
         if not decision.allowed:
             raise AccessRefused(f"{address}: {decision.reason}")
@@ -144,7 +146,7 @@ class InProcessKernel:
 
     def _record_source(self, request: m.RecordSource) -> m.Recorded:
         address = Address(request.environment, request.project, Stage.RAW, request.partition)
-        _, index = self._admit(request, "source.read", address, Request("write", Stage.RAW, Stage.RAW))
+        _, index = self._admit(request, "source.read", address, Request("write", Stage.RAW, Stage.RAW, (), WHOLE))
         return m.Recorded(audit_index=index)
 
     def _open_version(self, request: m.OpenVersion) -> m.VersionOpened:
@@ -160,34 +162,45 @@ class InProcessKernel:
         except VaultError as error:
             self._fail("version.open", address, ticket, error)
             raise
+        self._opened.add((ticket.run_id, request.by, request.assess, manifest.version_id))
         return m.VersionOpened(manifest=body, audit_index=index)
 
     def _release_keys(self, request: m.ReleaseKeys) -> m.KeysReleased:
-        manifest, _ = self._versions.manifest(request.version_id)
+        address = Address(request.environment, request.project, request.stage, request.partition)
         kind: Action = "assess" if request.assess else "read"
-        stage = Stage(manifest.address.stage)
-        asked = Request(kind, request.by, stage, request.columns, request.sections)
-        ticket, index = self._admit(request, "version.read", manifest.address, asked)
+        asked = Request(kind, request.by, request.stage, request.columns, request.sections)
+        ticket, index = self._admit(request, "version.read", address, asked)
         try:
+            manifest = self._opened_version(request, address, ticket)
             # Verdicts may have come since the version was opened: a check that failed meanwhile closes it.
             if not request.assess:
-                self._versions.require_passed(manifest, CHECKS[stage])
+                self._versions.require_passed(manifest, CHECKS[request.stage])
             categories = {manifest.labels[name].key_category for name in request.columns if name in manifest.labels}
             contexts = [
-                _context(manifest.address, manifest.version_id, part.section, part.bucket, category)
+                _context(address, manifest.version_id, part.section, part.bucket, category)
                 for part in manifest.parts
                 if not request.sections or part.section in request.sections
                 for category in (FOOTER, *sorted(categories))
             ]
             released = {context.key_id: self._keys.open(context) for context in contexts}
         except (VaultError, KeyServiceError) as error:
-            self._fail("version.read", manifest.address, ticket, error)
+            self._fail("version.read", address, ticket, error)
             raise
         return m.KeysReleased(keys=released, audit_index=index)
 
+    def _opened_version(self, request: m.ReleaseKeys, address: Address, ticket: Ticket) -> Manifest:
+        """The verified manifest of a version that this run opened as the head, for this stage and in this way."""
+        if (ticket.run_id, request.by, request.assess, request.version_id) not in self._opened:
+            raise AccessRefused(f"{address}: this run has not opened the version; open it first")
+        manifest, _ = self._versions.manifest(request.version_id)
+        if manifest.address != address:
+            raise AccessRefused(f"{address}: the version stands at another address")
+        return manifest
+
     def _begin_write(self, request: m.BeginWrite) -> m.WriteBegun:
         address = Address(request.environment, request.project, request.stage, request.partition)
-        ticket, index = self._admit(request, "version.write", address, Request("write", request.stage, request.stage))
+        asked = Request("write", request.stage, request.stage, (), request.sections)
+        ticket, index = self._admit(request, "version.write", address, asked)
         version_id = secrets.token_hex(16)
         contexts = tuple(
             _context(address, version_id, section, bucket, category)
@@ -209,14 +222,28 @@ class InProcessKernel:
     def _commit_write(self, request: m.CommitWrite) -> m.Committed:
         address = Address(request.environment, request.project, request.stage, request.partition)
         ticket = self.identify(request, "version.commit", str(address))
-        write = self._begun(request.version_id, address, ticket)
+        now = self._clock()
+        try:
+            write = self._begun(request.version_id, address, ticket)
+            manifest = self._manifest_of(request, write, created=now)
+            event = AuditEvent(
+                "version.commit", str(address), "done", ticket.actor, ticket.run_id, _commit_details(manifest)
+            )
+            index = self._versions.commit(manifest, expected_sequence=write.expected_sequence, event=event, now=now)
+        except VaultError as error:
+            self._fail("version.commit", address, ticket, error)
+            raise
+        del self._writes[request.version_id]
+        return m.Committed(sequence=manifest.sequence, audit_index=index)
+
+    def _manifest_of(self, request: m.CommitWrite, write: _Write, *, created: datetime) -> Manifest:
         labels = {name: Label.from_json(value) for name, value in request.labels.items()}
         policy = self._policy_of(request.project)
         if request.stage is Stage.RAW:
             _require_declared_labels(labels, policy)
-        now = self._clock()
-        manifest = Manifest(
-            address,
+        _require_begun_parts(request, labels, write)
+        return Manifest(
+            write.address,
             request.version_id,
             write.expected_sequence + 1,
             request.digest,
@@ -227,37 +254,27 @@ class InProcessKernel:
             _governing_digest(policy, request.stage),
             tuple(Part(**part.model_dump()) for part in request.parts),
             request.summary,
-            ticket.run_id,
-            now.isoformat(),
+            write.run_id,
+            created.isoformat(),
         )
-        event = AuditEvent(
-            "version.commit",
-            str(address),
-            "done",
-            ticket.actor,
-            ticket.run_id,
-            {
-                "version_id": manifest.version_id,
-                "digest": manifest.digest,
-                "rows": manifest.rows,
-                "parents": list(manifest.parents),
-                "policy_digest": manifest.policy_digest,
-                "sequence": manifest.sequence,
-            },
-        )
-        index = self._versions.commit(manifest, expected_sequence=write.expected_sequence, event=event, now=now)
-        del self._writes[request.version_id]
-        return m.Committed(sequence=manifest.sequence, audit_index=index)
 
     def _abandon_write(self, request: m.AbandonWrite) -> m.Recorded:
         address = Address(request.environment, request.project, request.stage, request.partition)
         ticket = self.identify(request, "version.abandon", str(address))
-        self._begun(request.version_id, address, ticket)
+        try:
+            self._begun(request.version_id, address, ticket)
+            # An interrupted commit may have ended well: what is committed keeps its keys.
+            if self._versions.is_committed(request.version_id):
+                raise AccessRefused(f"{address}: the version was committed and stays")
+        except VaultError as error:
+            self._fail("version.abandon", address, ticket, error)
+            raise
+        details: dict[str, Detail] = {"version_id": request.version_id, "error": request.error}
+        event = AuditEvent("version.abandon", str(address), "failed", ticket.actor, ticket.run_id, details)
+        index = self._log.record(event)
         self._keys.destroy(request.version_id)
         del self._writes[request.version_id]
-        details: dict[str, str | int | bool | list[str]] = {"version_id": request.version_id, "error": request.error}
-        event = AuditEvent("version.abandon", str(address), "failed", ticket.actor, ticket.run_id, details)
-        return m.Recorded(audit_index=self._log.record(event))
+        return m.Recorded(audit_index=index)
 
     def _derive_key(self, request: m.DeriveKey) -> m.KeyDerived:
         address = Address(request.environment, request.project, request.by, "")
@@ -268,9 +285,13 @@ class InProcessKernel:
     def _record_verdict(self, request: m.RecordVerdict) -> m.Recorded:
         address = Address(request.environment, request.project, request.stage, request.partition)
         ticket, _ = self._admit(request, "verdict.write", address, Request("assess", request.stage, request.stage))
-        manifest, _ = self._versions.manifest(request.version_id)
-        if manifest.address != address or request.check not in CHECKS[request.stage]:
-            raise AccessRefused(f"{request.check} is not a check of {address}")
+        try:
+            manifest, _ = self._versions.manifest(request.version_id)
+            if manifest.address != address or request.check not in CHECKS[request.stage]:
+                raise AccessRefused(f"{request.check} is not a check of {address}")
+        except VaultError as error:
+            self._fail("verdict.write", address, ticket, error)
+            raise
         verdict = Verdict(request.version_id, request.check, request.passed, request.blocking, request.facts, -1)
         event = AuditEvent(
             "verdict.record",
@@ -300,8 +321,9 @@ class InProcessKernel:
             )
 
     def _fail(self, action: str, address: Address, ticket: Ticket, error: Exception) -> None:
-        details: dict[str, str | int | bool | list[str]] = {"error": type(error).__name__}
-        self._log.record(AuditEvent(action, str(address), "failed", ticket.actor, ticket.run_id, details, str(error)))
+        details: dict[str, Detail] = {"error": type(error).__name__}
+        outcome: Outcome = "refused" if isinstance(error, AccessRefused) else "failed"
+        self._log.record(AuditEvent(action, str(address), outcome, ticket.actor, ticket.run_id, details, str(error)))
 
     def _project_secret(self, address: Address) -> bytes:
         return self._keys.secret(f"project/{address.environment}/{address.project}", create=True)
@@ -320,3 +342,23 @@ def _require_declared_labels(labels: Mapping[str, Label], policy: Policy) -> Non
         declared = Label(frozenset({column.category}), column.entity, column.identifiability)
         if name not in labels or not labels[name].covers(declared):
             raise AccessRefused(f"column {name} of raw must bear at least the label that the policy declares")
+
+
+def _require_begun_parts(request: m.CommitWrite, labels: Mapping[str, Label], write: _Write) -> None:
+    begun = sorted({(context.section, context.bucket) for context in write.contexts})
+    written = sorted((part.section, part.bucket) for part in request.parts)
+    named = all(part.file == part_file(part.section, part.bucket) for part in request.parts)
+    categories = {context.category for context in write.contexts}
+    if begun != written or not named or any(label.key_category not in categories for label in labels.values()):
+        raise AccessRefused(f"{write.address}: the parts are not those that the write was begun with")
+
+
+def _commit_details(manifest: Manifest) -> dict[str, Detail]:
+    return {
+        "version_id": manifest.version_id,
+        "digest": manifest.digest,
+        "rows": manifest.rows,
+        "parents": list(manifest.parents),
+        "policy_digest": manifest.policy_digest,
+        "sequence": manifest.sequence,
+    }

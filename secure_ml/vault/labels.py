@@ -3,7 +3,7 @@
 Belongs here: the lattice and the closed list of declassifiers. Must stay out: how a declassifier computes its output.
 
 The order is a product lattice (Denning, "A Lattice Model of Secure Information Flow", 1976): sets of categories under
-inclusion, and identifiability under its rank.
+inclusion, identifiability under its rank, and entities between `none` and `free_text`, which may hold any of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from secure_ml.policy.labels import Category, Entity, Identifiability
 
 _RANK = {level: rank for rank, level in enumerate(Identifiability)}
+_BOTTOM = frozenset({Category.INTERNAL})
 
 
 class LabelError(Exception):
@@ -21,11 +22,22 @@ class LabelError(Exception):
 
 @dataclass(frozen=True)
 class Label:
-    """What a column is about and how far it points to a person."""
+    """What a column is about and how far it points to a person.
+
+    `internal` is the bottom's category: it is no claim of its own beside a real one, and falls away.
+
+    Raises:
+        LabelError: there is no category.
+    """
 
     categories: frozenset[Category]
     entity: Entity
     identifiability: Identifiability
+
+    def __post_init__(self) -> None:
+        if not self.categories:
+            raise LabelError("a label names at least one category")
+        object.__setattr__(self, "categories", self.categories - _BOTTOM or _BOTTOM)
 
     @property
     def key_category(self) -> str:
@@ -34,7 +46,11 @@ class Label:
 
     def covers(self, other: "Label") -> bool:
         """Whether this label claims at least what `other` does."""
-        return self.categories >= other.categories and _RANK[self.identifiability] >= _RANK[other.identifiability]
+        return (
+            self.categories >= other.categories - _BOTTOM
+            and _RANK[self.identifiability] >= _RANK[other.identifiability]
+            and _wider(self.entity, other.entity) is self.entity
+        )
 
     def to_json(self) -> dict[str, object]:
         """The label as JSON values."""
@@ -67,16 +83,18 @@ def join(labels: Iterable[Label]) -> Label:
     """The least label that covers all of `labels`; the bottom for none."""
     result = PUBLIC
     for label in labels:
-        stronger = _RANK[label.identifiability] > _RANK[result.identifiability]
-        entity = label.entity if stronger or result.entity is Entity.NONE else result.entity
         result = Label(
             result.categories | label.categories,
-            entity,
-            label.identifiability if stronger else result.identifiability,
+            _wider(result.entity, label.entity),
+            max(result.identifiability, label.identifiability, key=_RANK.__getitem__),
         )
-    # The bottom's category is no claim of its own beside a real one.
-    real = result.categories - {Category.INTERNAL}
-    return Label(real or result.categories, result.entity, result.identifiability)
+    return result
+
+
+def _wider(one: Entity, other: Entity) -> Entity:
+    if one is other or other is Entity.NONE:
+        return one
+    return other if one is Entity.NONE else Entity.FREE_TEXT
 
 
 def _at_most(level: Identifiability) -> Callable[[Label], Label]:

@@ -3,33 +3,57 @@
 Belongs here: an index in memory, read from the log itself. Must stay out: trust in any other table.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
 from secure_ml.audit.log import AuditLog
+from secure_ml.audit.merkle import Frontier
+from secure_ml.state.database import State
 
 
 class LogIndex:
-    """Follows the log; each look-up first reads the entries that it has not seen."""
+    """Follows the log, and holds each entry against what was signed. Safe to share between threads."""
 
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
-        self._seen = 0
-        self._commits: dict[str, int] = {}
+    def __init__(self, state: State, log: AuditLog) -> None:
+        self._state, self._log = state, log
+        self._seen = Frontier()
+        self._lock = threading.Lock()
+        self._commits: dict[str, tuple[int, str]] = {}
         self._verdicts: dict[tuple[str, str], int] = {}
 
-    def last_commit(self, address: str) -> int | None:
-        """Index of the last entry that committed a version at this address."""
-        self._follow()
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A reading transaction for whose length the look-ups say what the log knows in that same transaction.
+
+        A row read in another one would differ from the log whenever somebody commits in between.
+
+        Raises:
+            AuditLogTampered: the log is not the one that was signed.
+        """
+        with self._lock, self._state.reading() as connection:
+            self._follow(connection)
+            yield connection
+
+    def last_commit(self, address: str) -> tuple[int, str] | None:
+        """Index of the last entry that committed a version at this address, and that version's id."""
         return self._commits.get(address)
+
+    def last_commits(self, prefix: str) -> list[str]:
+        """Ids of the versions committed last at each address that begins so."""
+        return [version_id for address, (_, version_id) in self._commits.items() if address.startswith(prefix)]
 
     def last_verdict(self, version_id: str, check: str) -> int | None:
         """Index of the last entry that recorded this check's verdict on this version."""
-        self._follow()
         return self._verdicts.get((version_id, check))
 
-    def _follow(self) -> None:
-        for entry in self._log.entries(start=self._seen):
+    def _follow(self, connection: Connection) -> None:
+        entries, self._seen = self._log.signed_entries(connection, after=self._seen)
+        for entry in entries:
             if entry.action == "version.commit":
-                self._commits[entry.resource] = entry.entry_index
+                self._commits[entry.resource] = entry.entry_index, str(entry.details["version_id"])
             elif entry.action == "verdict.record":
                 key = (str(entry.details["version_id"]), str(entry.details["check"]))
                 self._verdicts[key] = entry.entry_index
-            self._seen = entry.entry_index + 1

@@ -5,13 +5,15 @@ Belongs here: the record and its bytes. Must stay out: signing and storage.
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from secure_ml.vault.errors import Tampered
+from secure_ml.policy.source import PARTITION_PATTERN
+from secure_ml.vault.errors import AccessRefused, Tampered
 from secure_ml.vault.labels import Label
 
 MANIFEST_KIND = "manifest.v1"
@@ -20,12 +22,24 @@ _FORMAT = "secure_ml/manifest/1"
 
 @dataclass(frozen=True)
 class Address:
-    """Where a version stands: asset key and partition ("" for an unpartitioned asset)."""
+    """Where a version stands: asset key and partition ("" for an unpartitioned asset).
+
+    Raises:
+        AccessRefused: a part of it could not name a folder of its own.
+    """
 
     environment: str
     project: str
     stage: str
     partition: str
+
+    def __post_init__(self) -> None:
+        parts = (self.environment, self.project, self.stage, self.partition or "none")
+        if any(re.fullmatch(PARTITION_PATTERN, part) is None for part in parts):
+            raise AccessRefused(
+                "an environment, project, stage or partition key is 1 to 64 letters, digits, '_' or '-', and starts "
+                "with a letter or digit"
+            )
 
     def __str__(self) -> str:
         key = f"{self.environment}/{self.project}/{self.stage}"

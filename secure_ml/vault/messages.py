@@ -5,15 +5,22 @@ Belongs here: their fields. Must stay out: behaviour.
 
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from secure_ml.access.stages import Stage
 
 
 class Message(BaseModel):
-    """A request or an answer; JSON, with bytes in base64."""
+    """A request or an answer; JSON, with bytes in base64. Its errors and its repr show no key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
 
 class IssueTicket(Message):
@@ -25,10 +32,10 @@ class IssueTicket(Message):
 
 
 class TicketIssued(Message):
-    """A signed ticket; see access.tickets."""
+    """A signed ticket; see access.tickets. Who holds it acts for the run: it is not shown."""
 
-    body: bytes
-    signature: bytes
+    body: bytes = Field(repr=False)
+    signature: bytes = Field(repr=False)
 
 
 class Ticketed(Message):
@@ -40,7 +47,7 @@ class Ticketed(Message):
 
 
 class OpenVersion(Ticketed):
-    """Asks for the verified manifest of a head, or of the version that was pinned before."""
+    """Asks for the verified manifest of a head."""
 
     by: Stage
     stage: Stage
@@ -58,9 +65,11 @@ class VersionOpened(Message):
 
 
 class ReleaseKeys(Ticketed):
-    """Asks for the keys of some columns of an opened version."""
+    """Asks for the keys of some columns of a version that this run has opened."""
 
     by: Stage
+    stage: Stage
+    partition: str
     version_id: str
     columns: tuple[str, ...]
     sections: tuple[str, ...]
@@ -70,7 +79,7 @@ class ReleaseKeys(Ticketed):
 class KeysReleased(Message):
     """Keys by key id."""
 
-    keys: dict[str, bytes]
+    keys: dict[str, bytes] = Field(repr=False)
     audit_index: int
 
 
@@ -88,9 +97,9 @@ class WriteBegun(Message):
     """The version's id and keys; the write must be committed or abandoned."""
 
     version_id: str
-    keys: dict[str, bytes]
-    digest_key: bytes
-    bucket_key: bytes
+    keys: dict[str, bytes] = Field(repr=False)
+    digest_key: bytes = Field(repr=False)
+    bucket_key: bytes = Field(repr=False)
     audit_index: int
 
 
@@ -145,7 +154,7 @@ class DeriveKey(Ticketed):
 class KeyDerived(Message):
     """32 bytes."""
 
-    key: bytes
+    key: bytes = Field(repr=False)
 
 
 class RecordVerdict(Ticketed):

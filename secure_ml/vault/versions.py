@@ -59,7 +59,7 @@ class VersionStore:
 
     def __init__(self, state: State, log: AuditLog, signing_key: SigningKey) -> None:
         self._state, self._log, self._signing_key = state, log, signing_key
-        self._index = LogIndex(log)
+        self._index = LogIndex(state, log)
 
     def sequence(self, address: Address) -> int:
         """Sequence of the head at this address; 0 when there is none. Unverified: for compare-and-swap only."""
@@ -74,14 +74,17 @@ class VersionStore:
             NothingThere: nothing was ever committed here.
             Tampered: head or manifest is not what the log knows last.
         """
-        with self._state.reading() as connection:
+        with self._index.snapshot() as connection:
             head = connection.execute(select(heads).where(*_at(address))).mappings().one_or_none()
-        last = self._index.last_commit(str(address))
+            last = self._index.last_commit(str(address))
         if head is None and last is None:
             raise NothingThere(f"{address} has no committed version; materialise it first")
-        if head is None or head["audit_index"] != last:
+        if head is None or (head["audit_index"], head["version_id"]) != last:
             raise Tampered(f"the head of {address} is not the version that the audit log committed last")
-        manifest, body = self.manifest(head["version_id"])
+        try:
+            manifest, body = self.manifest(head["version_id"])
+        except NothingThere:
+            raise Tampered(f"the manifest of the head of {address} is gone; restore the state") from None
         if manifest.address != address or manifest.sequence != head["sequence"]:
             raise Tampered(f"the head of {address} points to another version than was committed there")
         return manifest, body
@@ -105,12 +108,21 @@ class VersionStore:
         return manifest, bytes(row["body"])
 
     def heads(self, *, environment: str, project: str) -> list[Manifest]:
-        """The verified heads of a project, by stage and partition."""
-        where = heads.c.environment == environment, heads.c.project == project
+        """The verified heads of a project, by stage and partition.
+
+        Raises:
+            Tampered: one is not what the log knows last, or is gone.
+        """
+        with self._index.snapshot():
+            committed = self._index.last_commits(f"{environment}/{project}/")
+        found = [self.head(self.manifest(version_id)[0].address)[0] for version_id in committed]
+        return sorted(found, key=lambda manifest: (manifest.address.stage, manifest.address.partition))
+
+    def is_committed(self, version_id: str) -> bool:
+        """Whether a version was ever a head."""
         with self._state.reading() as connection:
-            query = select(heads.c.stage, heads.c.partition).where(*where)
-            places = connection.execute(query.order_by(heads.c.stage, heads.c.partition)).all()
-        return [self.head(Address(environment, project, stage, partition))[0] for stage, partition in places]
+            query = select(manifests.c.version_id).where(manifests.c.version_id == version_id)
+            return connection.execute(query).one_or_none() is not None
 
     def commit(self, manifest: Manifest, *, expected_sequence: int, event: AuditEvent, now: datetime) -> int:
         """Makes a version the head: manifest, log entry and head in one transaction. Returns the entry's index.
@@ -168,17 +180,19 @@ class VersionStore:
         Raises:
             Tampered: one is forged, or an older one was put back.
         """
-        with self._state.reading() as connection:
+        with self._index.snapshot() as connection:
             query = select(verdicts).where(verdicts.c.version_id == version_id)
-            rows = connection.execute(query).mappings().all()
+            rows = [
+                (row, self._index.last_verdict(version_id, row["check_name"]))
+                for row in connection.execute(query).mappings()
+            ]
         found = {}
-        for row in rows:
+        for row, last in rows:
             what = f"the verdict of check {row['check_name']} on version {version_id}"
             self._verify(row, VERDICT_KIND, what=what)
             content = json.loads(row["body"])
             content.pop("format")
             verdict = Verdict(**content)
-            last = self._index.last_verdict(version_id, row["check_name"])
             if (verdict.version_id, verdict.check, verdict.audit_index) != (version_id, row["check_name"], last):
                 raise Tampered(f"{what} is not the one that the audit log recorded last")
             found[verdict.check] = verdict
