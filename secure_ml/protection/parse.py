@@ -6,7 +6,8 @@ Two entries serve every reader of raw data: `as_text` and `parse`. Neither raise
 and counted, and what the source calls missing is null and not counted.
 """
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -112,11 +113,20 @@ def parse_text(texts: pa.Array, to: ColumnType) -> pa.Array:
 
 def folded_text(texts: pa.Array) -> pa.Array:
     """The strings with digits, spaces and dashes of any script written in ASCII."""
+    return pc.utf8_trim_whitespace(_where_not_ascii(texts, fold))
+
+
+def composed_text(texts: pa.Array) -> pa.Array:
+    """The strings in Unicode's form NFC. (Arrow's `utf8_normalize` decomposes under that name.)"""
+    return _where_not_ascii(texts, lambda text: unicodedata.normalize("NFC", text))
+
+
+def _where_not_ascii(texts: pa.Array, change: Callable[[str], str]) -> pa.Array:
     other = pc.fill_null(pc.invert(pc.string_is_ascii(texts)), False)
     if not pc.any(other, min_count=0).as_py():
         return texts
-    replacement = pa.array([fold(text) for text in texts.filter(other).to_pylist()], pa.string())
-    return pc.utf8_trim_whitespace(pc.replace_with_mask(texts, other, replacement))
+    replacement = pa.array([change(text) for text in texts.filter(other).to_pylist()], pa.string())
+    return pc.replace_with_mask(texts, other, replacement)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -204,7 +214,7 @@ def _signed(texts: pa.Array, pattern: str) -> pa.Array:
 
 def _integers(texts: pa.Array) -> pa.Array:
     digits = _signed(texts, _INTEGER)
-    fits = pc.less_equal(pc.utf8_length(digits), _SAFE_INTEGER_DIGITS)
+    fits = pc.less_equal(pc.utf8_length(pc.utf8_ltrim(digits, "-")), _SAFE_INTEGER_DIGITS)
     return pc.if_else(fits, digits, None).cast(pa.int64())
 
 

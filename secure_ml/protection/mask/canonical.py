@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.pattern_detector import PatternDetector
-from secure_ml.protection.parse import folded_text
+from secure_ml.protection.parse import composed_text, folded_text
 
 _DIGITS = {Entity.AADHAAR, Entity.PHONE, Entity.ACCOUNT_NUMBER, Entity.CARD, Entity.PIN_CODE}
 _UPPER_CASE = {Entity.PAN, Entity.IFSC, Entity.GSTIN, Entity.IBAN}
@@ -35,7 +35,7 @@ def canonical(texts: pa.Array, entity: Entity) -> pa.Array:
     if entity in _UPPER_CASE:
         code = pc.utf8_upper(pc.replace_substring_regex(folded_text(texts), r"[ -]+", ""))
         return pc.if_else(pc.equal(code, ""), texts, code)
-    composed = pc.utf8_normalize(texts, form="NFC")
+    composed = composed_text(texts)
     return pc.utf8_lower(composed) if entity in _LOWER_CASE else composed
 
 
@@ -49,7 +49,7 @@ def _digits(texts: pa.Array, entity: Entity) -> pa.Array:
     if entity is Entity.PHONE:
         digits = pc.replace_substring_regex(digits, _INDIAN_PREFIX, r"\1")
     is_number = pc.match_substring_regex(digits, r"^[0-9]+$")
-    return pc.if_else(is_number, digits, pc.utf8_normalize(texts, form="NFC"))
+    return pc.if_else(is_number, digits, composed_text(texts))
 
 
 @cache

@@ -5,14 +5,14 @@ Belongs here: how each kind of identifier is looked for. Must stay out: identifi
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.cells import fold
 
 _NUMBERS = {Entity.AADHAAR, Entity.PHONE, Entity.ACCOUNT_NUMBER, Entity.CARD}
 _WORD = re.compile(r"[^\s\d.,;:!?'\"\u2019()/_-]+")
+_DIGIT, _NO_DIGIT = re.compile("[0-9]"), re.compile("[^0-9]")
+_PARTS = re.compile(r"[,;\n]")
 _TITLES = {"mrs", "miss", "shri", "smt", "sri", "kumari", "late", "prof", "and", "the"}
 _SHORTEST_NUMBER = 6
 _SHORTEST_WORD = 3
@@ -23,34 +23,16 @@ _BETWEEN_DIGITS = frozenset(" .-/()")
 Position = tuple[int, int]
 
 
-@dataclass(frozen=True)
 class SearchedText:
-    """A text made ready to be searched; positions are those of the text itself."""
+    """A text made ready to be searched many times; positions are those of the text itself."""
 
-    text: str
+    __slots__ = ("_digit_places", "_digits", "_lowered", "_words")
 
-    @cached_property
-    def folded(self) -> str:
-        """Lower-case, with ASCII digits, as long as the text."""
-        folded = fold(self.text)
-        lowered = folded.lower()
-        # A few letters ("İ") become two in lower case; they would shift every position after them.
-        return lowered if len(lowered) == len(folded) else "".join(c.lower()[:1] for c in folded)
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """Its words."""
-        return frozenset(_WORD.findall(self.folded))
-
-    @cached_property
-    def digit_places(self) -> tuple[int, ...]:
-        """Where its digits are."""
-        return tuple(match.start() for match in re.finditer("[0-9]", self.folded))
-
-    @cached_property
-    def digits(self) -> str:
-        """Its digits without all else."""
-        return "".join(self.folded[place] for place in self.digit_places)
+    def __init__(self, text: str) -> None:
+        self._lowered = _lowered(text)
+        self._words = frozenset(_WORD.findall(self._lowered))
+        self._digit_places = [match.start() for match in _DIGIT.finditer(self._lowered)]
+        self._digits = "".join([self._lowered[place] for place in self._digit_places])
 
     def find(self, value: str, entity: Entity) -> Iterator[Position]:
         """Every place where `value` stands, however it is grouped or capitalised.
@@ -61,38 +43,48 @@ class SearchedText:
         """
         if entity is Entity.PERSON_NAME:
             yield from self._phrase(value)
-            for word in _WORD.findall(SearchedText(value).folded):
-                if len(word) >= _SHORTEST_WORD and word in self.words and word not in _TITLES:
+            for word in _WORD.findall(_lowered(value)):
+                if word in self._words and len(word) >= _SHORTEST_WORD and word not in _TITLES:
                     yield from self._phrase(word, shortest=_SHORTEST_WORD)
         elif entity in _NUMBERS:
             yield from self._number(value, entity)
             yield from self._phrase(value)
         elif entity is Entity.POSTAL_ADDRESS:
-            for part in (value, *re.split(r"[,;\n]", value)):
+            for part in (value, *_PARTS.split(value)):
                 yield from self._phrase(part.strip())
         else:
             yield from self._phrase(value)
 
     def _phrase(self, phrase: str, *, shortest: int = _SHORTEST_PHRASE) -> Iterator[Position]:
-        wanted = SearchedText(phrase).folded
+        wanted = _lowered(phrase)
         if len(wanted) < shortest:
             return
-        start = self.folded.find(wanted)
+        start = self._lowered.find(wanted)
         while start >= 0:
             end = start + len(wanted)
-            if not self.folded[start - 1 : start].isalnum() and not self.folded[end : end + 1].isalnum():
+            if not self._lowered[start - 1 : start].isalnum() and not self._lowered[end : end + 1].isalnum():
                 yield start, end
-            start = self.folded.find(wanted, start + 1)
+            start = self._lowered.find(wanted, start + 1)
 
     def _number(self, value: str, entity: Entity) -> Iterator[Position]:
-        wanted = re.sub(r"[^0-9]", "", fold(value))
+        if len(self._digits) < _SHORTEST_NUMBER:
+            return
+        wanted = _NO_DIGIT.sub("", fold(value))
         if entity is Entity.PHONE:
             wanted = wanted[-_PHONE_DIGITS:]
         if len(wanted) < _SHORTEST_NUMBER:
             return
-        index = self.digits.find(wanted)
+        index = self._digits.find(wanted)
         while index >= 0:
-            places = self.digit_places[index : index + len(wanted)]
-            if _BETWEEN_DIGITS.issuperset(c for c in self.folded[places[0] : places[-1]] if not c.isdigit()):
+            places = self._digit_places[index : index + len(wanted)]
+            if _BETWEEN_DIGITS.issuperset(c for c in self._lowered[places[0] : places[-1]] if not c.isdigit()):
                 yield places[0], places[-1] + 1
-            index = self.digits.find(wanted, index + 1)
+            index = self._digits.find(wanted, index + 1)
+
+
+def _lowered(text: str) -> str:
+    """Lower-case, with ASCII digits, as long as the text."""
+    folded = fold(text)
+    lowered = folded.lower()
+    # A few letters become two in lower case; they would shift every position after them.
+    return lowered if len(lowered) == len(folded) else "".join([c.lower()[:1] for c in folded])

@@ -10,7 +10,6 @@ from secure_ml.policy.treatments import PartialMask as PartialMaskPolicy
 from secure_ml.protection.mask.treatment import REDACTED, ColumnReader, Treated, count_unknown
 
 _READABLE = r"[\pL\pN]"
-_UNREADABLE = r"[^\pL\pN]"
 _SEPARATORS = r" .,:/@_()+\-"
 _ALL_BUT_SEPARATORS = rf"[^{_SEPARATORS}]"
 _NEITHER = rf"[^{_SEPARATORS}\pL\pN]"
@@ -43,9 +42,11 @@ class PartialMask:
         return Treated(whole, count_unknown(texts, known))
 
     def _partly(self, texts: pa.Array) -> pa.Array:
-        head = rf"(?:{_UNREADABLE}*{_READABLE}){{{self.spec.keep_first}}}"
-        tail = rf"(?:{_READABLE}{_UNREADABLE}*){{{self.spec.keep_last}}}"
-        # Nothing may follow a head without a tail, or precede a tail without a head, unmasked: the middle takes it.
+        # RE2 is three times as fast on plain classes, and for plain texts they are the same.
+        plain = pc.all(pc.string_is_ascii(texts), min_count=0).as_py()
+        readable = "A-Za-z0-9" if plain else r"\pL\pN"
+        head = rf"(?:[^{readable}]*[{readable}]){{{self.spec.keep_first}}}"
+        tail = rf"(?:[{readable}][^{readable}]*){{{self.spec.keep_last}}}"
         parts = pc.extract_regex(texts, rf"(?s)^(?P<head>{head})(?P<middle>.*?)(?P<tail>{tail})$")
         ends = [pc.replace_substring_regex(pc.struct_field(parts, name), _NEITHER, "*") for name in ("head", "tail")]
         return pc.binary_join_element_wise(ends[0], _masked(pc.struct_field(parts, "middle")), ends[1], "")

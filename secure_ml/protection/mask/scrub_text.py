@@ -18,6 +18,7 @@ from secure_ml.policy.project import Policy
 from secure_ml.protection.classify.text import find_spans
 from secure_ml.protection.mask.own_identifiers import SearchedText
 from secure_ml.protection.mask.treatment import ColumnReader, Treated, count_unknown
+from secure_ml.protection.parse import composed_text
 
 if TYPE_CHECKING:
     from presidio_anonymizer import AnonymizerEngine
@@ -48,11 +49,11 @@ class ScrubText:
     def apply(self, column: pa.Array, *beside: pa.Array) -> Treated:
         """Treats each text once where the same text stands in many rows and holds nothing of any of them."""
         texts = self.reader.text(column)
-        distinct = pc.utf8_normalize(texts, form="NFC").dictionary_encode()
+        distinct = composed_text(texts).dictionary_encode()
         candidates = [_Candidate(text) for text in distinct.dictionary.to_pylist()]
         present = pc.is_valid(texts)
         rows = distinct.indices.filter(present).to_pylist()
-        own = [pc.utf8_normalize(self.reader.text(c.filter(present)), form="NFC").to_pylist() for c in beside]
+        own = [composed_text(self.reader.text(c.filter(present))).to_pylist() for c in beside]
         scrubbed = [
             candidates[row].scrubbed(tuple(zip(self.identifying.values(), values, strict=True)))
             for row, *values in zip(rows, *own, strict=True)
@@ -65,6 +66,7 @@ class _Candidate:
     """One distinct text of a batch, with what was found in it whatever the row."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._searched = SearchedText(text)
         self._found = [_result(span.entity, span.start, span.end, span.score) for span in find_spans(text)]
         self._without_own = _replaced(text, self._found)
@@ -76,7 +78,7 @@ class _Candidate:
             if value
             for start, end in self._searched.find(value, entity)
         ]
-        return _replaced(self._searched.text, self._found + spans) if spans else self._without_own
+        return _replaced(self._text, self._found + spans) if spans else self._without_own
 
 
 def identifying_columns(policy: Policy, text_column: str) -> dict[str, Entity]:

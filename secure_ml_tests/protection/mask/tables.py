@@ -47,9 +47,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
     ),
     "aadhaar": column(treatment="token", entity="aadhaar", level="direct"),
     "pan": column(treatment="drop", entity="pan", level="direct"),
-    "account": column("string", {"kind": "partial_mask"}, entity="account_number", level="direct", category="financial"),
+    "account": column(treatment={"kind": "partial_mask"}, entity="account_number", level="direct"),
     "address": column(treatment="drop", entity="postal_address", level="direct"),
-    "born": column("date", {"kind": "generalise_date", "to": "year"}, entity="date_of_birth", level="quasi", use="review"),
+    "born": column("date", {"kind": "generalise_date", "to": "year"}, entity="date_of_birth", level="quasi"),
     "applied": column("date", {"kind": "generalise_date", "to": "month"}, category="internal", use="review"),
     "pin": column(
         treatment={"kind": "generalise_geography", "keep_first": 3}, entity="pin_code", level="quasi", use="review"
@@ -69,10 +69,12 @@ COLUMNS: dict[str, dict[str, Any]] = {
 ROWS: tuple[dict[str, str | None], ...] = (
     {
         "customer": "C-1001", "name": "Zubeida Quraishi", "email": "Zubeida.Q@mail.example", "phone": "+91 98765 43210",
-        "aadhaar": "2341 2341 2346", "pan": "ABCPE1234F", "account": "001234567890", "address": "14 Lotus Lane, Shimoga",
+        "aadhaar": "2341 2341 2346", "pan": "ABCPE1234F", "account": "001234567890",
+        "address": "14 Lotus Lane, Shimoga",
         "born": "25/03/1990", "applied": "2024-02-29", "pin": "577 201", "income": "₹1,23,456.50", "score": "710",
         "employer": "Orchid Mills", "salaried": "yes",
-        "remark": "Zubeida called from 9876543210, aadhaar 234123412346, mail zubeida.q@mail.example; lives 14 lotus lane.",
+        "remark": "Zubeida called from 9876543210, aadhaar 234123412346, mail zubeida.q@mail.example; "
+        "lives 14 lotus lane.",
         "agreed": "Y", "approved": "approved",
     },
     {

@@ -21,7 +21,8 @@ def test_every_column_is_treated_as_the_policy_says() -> None:
     first, second, third = masked()[1].read().to_pylist()
     assert first["customer"] == third["customer"] != second["customer"]
     assert first["aadhaar"] == third["aadhaar"] != second["aadhaar"]
-    assert first["email"] == "[REDACTED]" and second["email"] is None
+    assert first["email"] == "[REDACTED]"
+    assert second["email"] is None
     assert (first["phone"], second["phone"], third["phone"]) == ("+** ***** *3210", "***** ****", "*******3210")
     assert (first["account"], second["account"]) == ("************", "*******")
     assert (first["born"], second["born"], third["born"]) == (1990, None, 1990)
@@ -32,7 +33,8 @@ def test_every_column_is_treated_as_the_policy_says() -> None:
     assert (first["employer"], second["employer"]) == ("Orchid Mills", None)
     assert (first["salaried"], second["salaried"], third["salaried"]) == (True, None, False)
     assert (first["approved"], second["approved"], third["approved"]) == (True, False, None)
-    assert second["remark"] == "income verified" and third["remark"] is None
+    assert second["remark"] == "income verified"
+    assert third["remark"] is None
 
 
 def test_a_remark_is_scrubbed_of_what_the_row_says_elsewhere_even_in_dropped_columns() -> None:
