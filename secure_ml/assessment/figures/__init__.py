@@ -15,6 +15,9 @@ from secure_ml.assessment.figures.periods import periods_picture
 __all__ = ["MAXIMUM_BYTES", "draw"]
 
 
+_NAME_LENGTH = 48
+
+
 def draw(evaluation: Evaluation) -> dict[str, bytes]:
     """PNG pictures by file name: ROC, calibration, periods, one for each protected attribute, explanation.
 
@@ -29,7 +32,7 @@ def draw(evaluation: Evaluation) -> dict[str, bytes]:
         "over_time.png": periods_picture(evaluation.temporal),
     }
     for compared in evaluation.fairness:
-        name = "fairness_" + re.sub(r"[^A-Za-z0-9_-]", "_", compared.attribute)
+        name = "fairness_" + re.sub(r"[^a-z0-9_-]", "_", compared.attribute.lower())[:_NAME_LENGTH]
         while f"{name}.png" in pictures:
             name += "_"
         pictures[f"{name}.png"] = groups_picture(compared)

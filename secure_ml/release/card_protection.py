@@ -1,0 +1,156 @@
+"""The declared half of a model card: features, treatments, what was left out, training, privacy.
+
+Belongs here: the wording of policy and training facts. Must stay out: anything measured.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from secure_ml.policy.project import Policy
+from secure_ml.policy.treatments import (
+    Drop,
+    Feature,
+    GeneraliseDate,
+    GeneraliseGeography,
+    GeneraliseNumber,
+    Keep,
+    Never,
+    PartialMask,
+    Redact,
+    ScrubText,
+    Token,
+    Treatment,
+)
+from secure_ml.release.errors import CardError
+from secure_ml.release.markdown import bullets, code, section, table, text
+from secure_ml.training.estimators.port import NONE, PRIVATE, VOID
+
+_USES = {
+    "fairness": "to compare groups only",
+    "review": "for a person who reviews one case only",
+    "administrative": "by the pipeline only: subject, label, consent, time",
+    "never": "not used",
+}
+
+
+def treatment_in_words(treatment: Treatment) -> str:
+    """What `masked` does to a column, as people say it."""
+    match treatment:
+        case Keep():
+            return "kept as it is"
+        case Drop():
+            return "left out of everything after raw"
+        case Redact():
+            return "every value replaced by the same word"
+        case PartialMask(keep_first=first, keep_last=last):
+            return f"hidden but for the first {first} and last {last} characters"
+        case Token():
+            return "replaced by a keyed token"
+        case GeneraliseNumber(step=step, cuts=cuts):
+            return (
+                f"rounded down to steps of {step:g}" if step is not None else f"cut into {len(cuts or ()) + 1} ranges"
+            )
+        case GeneraliseDate(to=precision):
+            return f"cut to the {precision}"
+        case GeneraliseGeography(keep_first=first):
+            return f"cut to the first {first} characters, which name a region"
+        case ScrubText():
+            return "identifiers in the text replaced by their kind"
+
+
+def features(policy: Policy) -> str:
+    """The inputs of the model, with the reason why the purpose needs each."""
+    rows = []
+    for name, column in policy.columns.items():
+        if isinstance(column.use, Feature):
+            treated = treatment_in_words(column.treatment)
+            rows.append(
+                (code(name), text(column.description), text(treated), _bounds(column.use), text(column.use.reason))
+            )
+    return section("Features", table(("Feature", "What it holds", "Treatment", "Bounds", "Why it is needed"), rows))
+
+
+def excluded_columns(policy: Policy) -> str:
+    """The columns that are no input, with what they may be used for instead."""
+    rows = []
+    for name, column in policy.columns.items():
+        if isinstance(column.use, Feature):
+            continue
+        reason = column.use.reason if isinstance(column.use, Never) else None
+        why = f"{_USES[column.use.kind]}: {reason}" if reason else _USES[column.use.kind]
+        rows.append((code(name), text(column.category), text(treatment_in_words(column.treatment)), text(why)))
+    return section("Excluded columns", table(("Column", "Category", "Treatment", "Use and reason"), rows))
+
+
+def training(facts: Mapping[str, object]) -> str:
+    """The learning algorithm and its settings.
+
+    Raises:
+        CardError: a fact is missing.
+    """
+    settings = _needed(facts, "hyperparameters")
+    if not isinstance(settings, Mapping):
+        raise CardError("the training fact hyperparameters must be a mapping; take it from the training's own record")
+    lines = [f"Estimator: {code(_needed(facts, 'estimator'))}."]
+    lines += [f"{text(facts['algorithm'])}."] if facts.get("algorithm") else []
+    lines += [f"Randomness: {text(facts['seed_policy'])}."] if facts.get("seed_policy") else []
+    rows = [(code(name), code(value)) for name, value in settings.items()]
+    return section("Training", " ".join(lines), table(("Hyperparameter", "Value"), rows))
+
+
+def privacy(facts: Mapping[str, object]) -> str:
+    """What the training promises the people in the data, in one of three cases, and what it does not.
+
+    Raises:
+        CardError: the guarantee is unknown, or one is claimed without its parameters.
+    """
+    guarantee = _needed(facts, "guarantee")
+    if guarantee == PRIVATE:
+        words, rows = "**Differentially private.**", _parameters(facts)
+    elif guarantee == VOID:
+        reason = text(_needed(facts, "guarantee_reason"))
+        words = (
+            f"**Noise added, no differential-privacy guarantee**: {reason}. The numbers below are what the noise would "
+            "give if that were otherwise; they are not a promise."
+        )
+        rows = _parameters(facts)
+    elif guarantee == NONE:
+        why = f": {text(facts['guarantee_reason'])}" if facts.get("guarantee_reason") else ""
+        words = f"**No differential privacy**{why}. The model may reveal people that it was trained on."
+        rows = []
+    else:
+        raise CardError("the training fact guarantee is not one that this program knows; a card must not guess it")
+    uncovered = _needed(facts, "not_covered")
+    if isinstance(uncovered, str) or not isinstance(uncovered, Sequence) or not uncovered:
+        raise CardError("the training fact not_covered must list what the guarantee leaves open; it is never empty")
+    parts = [words, table(("", ""), rows) if rows else "", "Not covered:", bullets(text(item) for item in uncovered)]
+    return section("Privacy", *parts)
+
+
+def _parameters(facts: Mapping[str, object]) -> list[tuple[str, str]]:
+    rows = [
+        ("Unit of privacy", text(_needed(facts, "unit"))),
+        ("Neighbouring tables", text(_needed(facts, "neighbouring"))),
+        ("ε", text(_needed(facts, "epsilon"))),
+        ("δ", text(_needed(facts, "delta"))),
+        ("Accountant", text(_needed(facts, "accountant"))),
+    ]
+    if facts.get("releases"):
+        rows.append(("Noisy sums released", text(facts["releases"])))
+    return rows
+
+
+def _bounds(use: Feature) -> str:
+    if use.bins is not None:
+        kind = f"{len(use.bins) + 1} bins"
+    elif use.categories is not None:
+        kind = f"{len(use.categories)} categories and other"
+    else:
+        return "none declared"
+    return f"{kind}, {'drafted from the data' if use.bounds_from == 'data' else 'declared by the steward'}"
+
+
+def _needed(facts: Mapping[str, object], name: str) -> object:
+    value = facts.get(name)
+    if value in (None, ""):
+        raise CardError(f"the training fact {name} is missing, and the card must state it; take it from the training")
+    return value
