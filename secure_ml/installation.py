@@ -16,6 +16,7 @@ from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.project import Policy
+from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
 from secure_ml.settings import Settings
 from secure_ml.state.database import State
@@ -94,7 +95,7 @@ class Installation:
     @cached_property
     def kernel(self) -> InProcessKernel:
         """The kernel, with the budget ledger behind the same interface."""
-        return InProcessKernel(
+        kernel = InProcessKernel(
             log=self.log,
             keys=self.keys,
             signing_key=self.signing_key,
@@ -103,6 +104,8 @@ class Installation:
             user=f"os-user:{getpass.getuser()}",
             clock=self._clock,
         )
+        register_budget(kernel, self.ledger, self.policy_of)
+        return kernel
 
     @cached_property
     def ledger(self) -> BudgetLedger:

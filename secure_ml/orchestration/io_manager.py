@@ -3,35 +3,17 @@
 Belongs here: the translation of Dagster's contexts. Must stay out: storage itself.
 """
 
-from collections.abc import Iterator, Mapping
-
 import dagster as dg
 
-from secure_ml.access.stages import Stage
+from secure_ml.access.stages import SECTIONS, Stage
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.metadata import stored_metadata
+from secure_ml.orchestration.pieces import Pieces
 from secure_ml.orchestration.resources import Doors, stage_of
 from secure_ml.vault.dataset import Dataset
-from secure_ml.vault.door import Door
 
 READ_BY = "secure_ml/read_by"
 """Metadata of an input: the stage that reads it, which decides what the door gives."""
-
-
-class Pieces(Mapping[str, Dataset]):
-    """The partitions of a stage, each opened when it is asked for, in time order."""
-
-    def __init__(self, door: Door, stage: Stage, keys: tuple[str, ...], *, by: Stage) -> None:
-        self._door, self._stage, self._keys, self._by = door, stage, keys, by
-
-    def __getitem__(self, key: str) -> Dataset:
-        return self._door.open(self._stage, key, by=self._by)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
 
 
 class DoorIOManager(dg.IOManager):
@@ -60,7 +42,8 @@ class DoorIOManager(dg.IOManager):
             by = Stage((context.definition_metadata or {})[READ_BY])
             door = self._doors.door(key, context.step_context.run_id)
             if not context.has_asset_partitions:
-                return door.open(stage_of(key), "", by=by)
+                stage = stage_of(key)
+                return door.open(stage, "", by=by, sections=SECTIONS[by] if stage is Stage.SPLIT else ())
             if context.has_partition_key:
                 return door.open(stage_of(key), context.asset_partition_key, by=by)
             return Pieces(door, stage_of(key), tuple(context.asset_partition_keys), by=by)

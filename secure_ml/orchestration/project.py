@@ -7,14 +7,17 @@ import dagster as dg
 
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.installation import Project
-from secure_ml.orchestration.assets import classified, masked, raw
+from secure_ml.orchestration.assets import classified, masked, raw, split, trained, validated
 from secure_ml.orchestration.checks import classified as classified_checks
 from secure_ml.orchestration.checks import masked as masked_checks
 from secure_ml.orchestration.checks import raw as raw_checks
+from secure_ml.orchestration.checks import split as split_checks
+from secure_ml.orchestration.checks import trained as trained_checks
+from secure_ml.orchestration.checks import validated as validated_checks
 from secure_ml.orchestration.keys import asset_key, partitions_of
 
-_ASSETS = (raw, classified, masked)
-_CHECKS = (raw_checks, classified_checks, masked_checks)
+_ASSETS = (raw, classified, masked, split, trained, validated)
+_CHECKS = (raw_checks, classified_checks, masked_checks, split_checks, trained_checks, validated_checks)
 
 
 def job_names(project: str, environment: str) -> tuple[str, str]:
@@ -25,8 +28,9 @@ def job_names(project: str, environment: str) -> tuple[str, str]:
 def project_definitions(project: Project, environment: str) -> dg.Definitions:
     """Assets, checks and jobs of one project."""
     policy = project.policy
-    protect, _ = job_names(policy.project, environment)
+    protect, train = job_names(policy.project, environment)
     by_partition = [asset_key(environment, policy.project, stage) for stage in Stage if stage in PARTITIONED]
+    whole = [asset_key(environment, policy.project, stage) for stage in Stage if stage not in PARTITIONED]
     return dg.Definitions(
         assets=[module.build(project, environment) for module in _ASSETS],
         asset_checks=[module.build(project, environment) for module in _CHECKS],
@@ -36,6 +40,11 @@ def project_definitions(project: Project, environment: str) -> dg.Definitions:
                 dg.AssetSelection.assets(*by_partition),
                 partitions_def=partitions_of(policy),
                 description="raw, classified and masked of one partition, with their checks.",
+            ),
+            dg.define_asset_job(
+                train,
+                dg.AssetSelection.assets(*whole),
+                description="split to registered, over all partitions, with their checks.",
             ),
         ],
     )

@@ -1,0 +1,37 @@
+"""Checks of trained: what the model cost in privacy stands in the ledger, as its facts say."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from secure_ml.access.stages import Stage
+from secure_ml.installation import Project
+from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.release.candidate import Candidate, read_candidate
+from secure_ml.vault.dataset import Dataset
+
+_DESCRIPTIONS = {
+    "privacy_is_accounted": "A private model was paid for in the budget ledger; one without privacy says so.",
+}
+
+
+def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
+    """The checks for one project."""
+
+    def judge(trained: Dataset) -> Sequence[Judgement]:
+        return (judgement(read_candidate(trained)),)
+
+    return build_checks(project, environment, Stage.TRAINED, _DESCRIPTIONS, judge)
+
+
+def judgement(candidate: Candidate) -> Judgement:
+    """The candidate's facts as a verdict."""
+    facts = candidate.model.facts
+    paid = facts.epsilon == "" or candidate.charge_id != ""
+    words = f"{facts.guarantee}; epsilon {facts.epsilon}, delta {facts.delta} for each {facts.unit}"
+    return Judgement(
+        "privacy_is_accounted",
+        paid,
+        (words if facts.epsilon else facts.guarantee) if paid else "noise was added, but no charge is in the ledger",
+        facts={"guarantee": facts.guarantee, "epsilon": facts.epsilon, "charge": candidate.charge_id},
+    )

@@ -1,0 +1,77 @@
+"""The budget behind the kernel's interface: a run asks for a charge by message, under its ticket.
+
+Belongs here: the message and its handler. Must stay out: adding up (ledger) and what a training costs (accounting).
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from secure_ml.access.stages import Stage
+from secure_ml.policy.project import Policy
+from secure_ml.policy.training import DpAdditive
+from secure_ml.privacy.ledger import BudgetError, BudgetLedger, Charge, Spent
+from secure_ml.vault.kernel import InProcessKernel
+from secure_ml.vault.manifest import Address
+from secure_ml.vault.messages import Message, Ticketed
+
+
+class ChargeBudget(Ticketed):
+    """Asks for a privacy loss to be charged to the project, before anything is learned. Amounts are exact decimals."""
+
+    epsilon: str
+    delta: str
+    description: str
+
+
+class BudgetCharged(Message):
+    """The charge stands, whatever becomes of the training."""
+
+    charge_id: str
+    epsilon: str
+    delta: str
+    spent_epsilon: str
+    spent_delta: str
+    audit_index: int
+
+
+def register_budget(kernel: InProcessKernel, ledger: BudgetLedger, policy_of: Callable[[str], Policy]) -> None:
+    """Lets the kernel answer `ChargeBudget` from this ledger, within the limits of the project's policy."""
+
+    def charge(request: ChargeBudget) -> BudgetCharged:
+        address = Address(request.environment, request.project, Stage.TRAINED, "")
+        ticket = kernel.identify(request, "budget.charge", str(address))
+        policy = policy_of(request.project)
+        estimator = policy.training.estimator
+        if not isinstance(estimator, DpAdditive):
+            raise BudgetError(f"the policy of {request.project} declares no privacy budget to charge")
+        made = ledger.charge(
+            project=f"{request.environment}/{request.project}",
+            epsilon=Decimal(request.epsilon),
+            delta=Decimal(request.delta),
+            limit_epsilon=estimator.budget.epsilon,
+            limit_delta=estimator.budget.delta,
+            unit="subject" if policy.subject is not None else "row",
+            description=request.description,
+            actor=ticket.actor,
+            run_id=ticket.run_id,
+        )
+        return _answer(made)
+
+    kernel.register(ChargeBudget, charge)
+
+
+def read_charge(answer: BudgetCharged, *, project: str) -> Charge:
+    """The charge that an answer tells of."""
+    spent = Spent(Decimal(answer.spent_epsilon), Decimal(answer.spent_delta))
+    return Charge(answer.charge_id, project, Decimal(answer.epsilon), Decimal(answer.delta), spent, answer.audit_index)
+
+
+def _answer(made: Charge) -> BudgetCharged:
+    return BudgetCharged(
+        charge_id=made.charge_id,
+        epsilon=str(made.epsilon),
+        delta=str(made.delta),
+        spent_epsilon=str(made.spent.epsilon),
+        spent_delta=str(made.spent.delta),
+        audit_index=made.audit_index,
+    )
