@@ -134,8 +134,8 @@ def _explanation(explanation: Explanation) -> str:
         return section("Explanation", "The importance of features is suppressed: the test side is too small.")
     if explanation.method == "curves":
         words = (
-            "The model adds one number for each feature; these curves are the whole of it. Reach is the distance between "
-            "a feature's largest and smallest number, in log-odds of a positive outcome."
+            "The model adds one number for each feature; these curves are the whole of it. Reach is the distance "
+            "between a feature's largest and smallest number, in log-odds of a positive outcome."
         )
         curves = [_curve(curve) for curve in explanation.curves[:_FEATURES_SHOWN]]
         return section("Explanation", words, table(("Feature", "Reach", "Most towards", "Most away"), curves))

@@ -6,6 +6,7 @@ Belongs here: the wording of policy and training facts. Must stay out: anything 
 from collections.abc import Mapping, Sequence
 
 from secure_ml.policy.project import Policy
+from secure_ml.policy.training import DpAdditive
 from secure_ml.policy.treatments import (
     Drop,
     Feature,
@@ -97,7 +98,7 @@ def training(facts: Mapping[str, object]) -> str:
     return section("Training", " ".join(lines), table(("Hyperparameter", "Value"), rows))
 
 
-def privacy(facts: Mapping[str, object]) -> str:
+def privacy(facts: Mapping[str, object], policy: Policy) -> str:
     """What the training promises the people in the data, in one of three cases, and what it does not.
 
     Raises:
@@ -122,8 +123,21 @@ def privacy(facts: Mapping[str, object]) -> str:
     uncovered = _needed(facts, "not_covered")
     if isinstance(uncovered, str) or not isinstance(uncovered, Sequence) or not uncovered:
         raise CardError("the training fact not_covered must list what the guarantee leaves open; it is never empty")
-    parts = [words, table(("", ""), rows) if rows else "", "Not covered:", bullets(text(item) for item in uncovered)]
-    return section("Privacy", *parts)
+    parameters = table(("", ""), rows) if rows else ""
+    return section(
+        "Privacy", words, parameters, _budget(policy), "Not covered:", bullets(text(item) for item in uncovered)
+    )
+
+
+def _budget(policy: Policy) -> str:
+    estimator, backtest = policy.training.estimator, policy.training.backtest
+    if not isinstance(estimator, DpAdditive):
+        return ""
+    limit = estimator.budget
+    total = f"All trainings of this project together may spend ε = {limit.epsilon} and δ = {limit.delta}."
+    if backtest is None or backtest.epsilon is None:
+        return total
+    return f"The backtest's second model spends another ε = {backtest.epsilon} on the same subjects. {total}"
 
 
 def _parameters(facts: Mapping[str, object]) -> list[tuple[str, str]]:

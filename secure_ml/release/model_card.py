@@ -51,6 +51,7 @@ class CardFacts:
     Attributes:
         policy: the project's declaration.
         model: the model's version in the vault.
+        model_digest: digest of the model's canonical content, which the evaluation names too.
         datasets: the versions that it was made from and judged on.
         rows: row counts by side of the split.
         training: the training's own facts, as JSON values.
@@ -66,6 +67,7 @@ class CardFacts:
 
     policy: Policy
     model: StoredVersion
+    model_digest: str
     datasets: Sequence[StoredVersion]
     rows: Mapping[str, int]
     training: Mapping[str, object]
@@ -96,7 +98,7 @@ def model_card(facts: CardFacts) -> str:
         features(policy),
         excluded_columns(policy),
         training(facts.training),
-        privacy(facts.training),
+        privacy(facts.training, policy),
         *measurements(facts.evaluation, facts.judgements),
         _limitations(facts),
         _approval(policy),
@@ -108,7 +110,7 @@ def model_card(facts: CardFacts) -> str:
 def _check(facts: CardFacts) -> None:
     if facts.evaluation.policy_digest != facts.policy.digest:
         raise CardError("the evaluation was made under another policy; assess the model again under this one")
-    if facts.evaluation.model_digest != facts.model.digest:
+    if facts.evaluation.model_digest != facts.model_digest:
         raise CardError("the evaluation is of another model; assess this one")
     if facts.trained_at.tzinfo is None:
         raise CardError("trained_at needs a time zone")
@@ -129,8 +131,9 @@ def _summary(facts: CardFacts) -> str:
 def _details(facts: CardFacts) -> str:
     rows = [
         ("Project", code(facts.policy.project)),
-        ("Model version", code(facts.model.version_id)),
-        ("Model digest", code(facts.model.digest)),
+        ("Stored version", code(facts.model.version_id)),
+        ("Digest of the stored version", code(facts.model.digest)),
+        ("Digest of the model", code(facts.model_digest)),
         ("Owners", ", ".join(code(owner) for owner in facts.policy.owners)),
         ("Training started by", text(facts.started_by)),
         ("Trained", facts.trained_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")),
