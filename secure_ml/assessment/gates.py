@@ -86,4 +86,4 @@ def _left_out(evaluation: Evaluation, attribute: str) -> str:
     compared = evaluation.attribute(attribute)
     if compared is None or not compared.groups_left_out:
         return ""
-    return f"; {compared.groups_left_out} small groups were left out"
+    return f"; groups too small to be compared: {compared.groups_left_out}"

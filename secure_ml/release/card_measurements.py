@@ -9,7 +9,7 @@ from secure_ml.assessment.evaluation import Evaluation
 from secure_ml.assessment.explanation import Curve, Explanation
 from secure_ml.assessment.fairness import GAPS, RATES, AttributeFairness
 from secure_ml.assessment.gates import Judgement
-from secure_ml.assessment.records import SUPPRESSED, Estimate, Published
+from secure_ml.assessment.records import SUPPRESSED, Estimate, Published, Suppressed
 from secure_ml.release.markdown import code, section, table, text
 
 _METRICS = (
@@ -76,9 +76,9 @@ def _over_time(evaluation: Evaluation) -> str:
             code(period.period),
             str(period.rows),
             _written(period.auc),
-            str(period.positive_rate),
-            str(period.mean_score),
-            str(period.population_stability_index),
+            _number(period.positive_rate),
+            _number(period.mean_score),
+            _number(period.population_stability_index),
         )
         for period in temporal.periods
     ]
@@ -151,6 +151,10 @@ def _curve(curve: Curve) -> tuple[str, ...]:
     ranked = sorted(zip(curve.contributions, curve.labels, strict=True))
     (lowest, down), (highest, up) = ranked[0], ranked[-1]
     return code(curve.feature), f"{curve.reach:.3f}", f"{text(up)} ({highest:+.3f})", f"{text(down)} ({lowest:+.3f})"
+
+
+def _number(value: float | Suppressed) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _written(figure: Published) -> str:

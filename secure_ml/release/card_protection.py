@@ -91,11 +91,14 @@ def training(facts: Mapping[str, object]) -> str:
     settings = _needed(facts, "hyperparameters")
     if not isinstance(settings, Mapping):
         raise CardError("the training fact hyperparameters must be a mapping; take it from the training's own record")
-    lines = [f"Estimator: {code(_needed(facts, 'estimator'))}."]
-    lines += [f"{text(facts['algorithm'])}."] if facts.get("algorithm") else []
-    lines += [f"Randomness: {text(facts['seed_policy'])}."] if facts.get("seed_policy") else []
+    named = [("Estimator", code(_needed(facts, "estimator")))]
+    named += [
+        (title, text(facts[name]))
+        for title, name in (("Algorithm", "algorithm"), ("Randomness", "seed_policy"))
+        if facts.get(name)
+    ]
     rows = [(code(name), code(value)) for name, value in settings.items()]
-    return section("Training", " ".join(lines), table(("Hyperparameter", "Value"), rows))
+    return section("Training", table(("", ""), named), table(("Hyperparameter", "Value"), rows))
 
 
 def privacy(facts: Mapping[str, object], policy: Policy) -> str:
