@@ -1,7 +1,31 @@
 """What holds for every test: libraries report to nobody. They read their switches at import, so it comes first."""
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from secure_ml.guard.telemetry import silence
 
+if TYPE_CHECKING:
+    from secure_ml_tests.fakes.small_project import SmallProject
+
 silence(os.environ)
+
+
+@pytest.fixture(scope="session")
+def _checked_project(tmp_path_factory: pytest.TempPathFactory) -> "SmallProject":
+    from secure_ml.access.stages import Stage
+    from secure_ml_tests.fakes.small_project import make_small_project
+
+    project = make_small_project(tmp_path_factory.mktemp("checked"), buckets=3)
+    project.write_raw()
+    project.pass_checks(Stage.RAW)
+    return project
+
+
+@pytest.fixture
+def checked_project(_checked_project: "SmallProject", tmp_path: Path) -> "SmallProject":
+    """A small project in three buckets whose `raw` is written and has passed its checks."""
+    return _checked_project.copy_to(tmp_path)
