@@ -14,6 +14,7 @@ from secure_ml.installation import Installation, find_projects
 from secure_ml.orchestration.component import building_for
 from secure_ml.orchestration.io_manager import DoorIOManager
 from secure_ml.orchestration.project import project_definitions
+from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
 from secure_ml.settings import read_settings
 
@@ -41,5 +42,10 @@ def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.De
         for project in find_projects((read_settings(os.environ).projects,)).values()
     ]
     doors = Doors(open_installation, environ=os.environ)
-    resources: dict[str, Any] = {"doors": doors, "io_manager": DoorIOManager(doors), **(overrides or {})}
+    resources: dict[str, Any] = {
+        "doors": doors,
+        "io_manager": DoorIOManager(doors),
+        "registry": RegistryResource(read_settings(os.environ)),
+        **(overrides or {}),
+    }
     return dg.Definitions.merge(shipped, *drafted, dg.Definitions(resources=resources, executor=dg.in_process_executor))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 
 class SettingsError(Exception):
@@ -17,6 +18,19 @@ class Profile(StrEnum):
     """What the installation promises; the threat model lists it."""
 
     PERSONAL = "personal"
+
+
+NOT_PROTECTED: Mapping[Profile, tuple[str, ...]] = MappingProxyType(
+    {
+        Profile.PERSONAL: (
+            "anything against code that runs as the same operating-system user: it can read the key files",
+            "a root user of the machine",
+            "the source files themselves, which lie where they were delivered",
+            "an audit log that this user rewrites whole, unless someone else holds an earlier checkpoint",
+        )
+    }
+)
+"""What each profile does not promise; said wherever an installation speaks of itself."""
 
 
 @dataclass(frozen=True)

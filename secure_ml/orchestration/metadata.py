@@ -14,6 +14,7 @@ from secure_ml.guard.redaction import Redactor
 from secure_ml.orchestration.keys import asset_key
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.describe import describe_treatment
+from secure_ml.release.registry import RegisteredVersion
 from secure_ml.release.validation import Evidence
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import Stored
@@ -89,6 +90,17 @@ def evidence_metadata(evidence: Evidence, policy: Policy) -> dict[str, dg.Metada
     shown = {name: dg.MetadataValue.float(f.value) for name, f in figures.items() if isinstance(f, Estimate)}
     gates = "\n".join(f"- {'passed' if g.passed else 'FAILED'}: {g.words}" for g in evidence.judgements(policy))
     return {**shown, "gates": dg.MetadataValue.md(gates), **figures_metadata(evidence.figures)}
+
+
+def registration_metadata(entry: RegisteredVersion) -> dict[str, dg.MetadataValue]:
+    """Where the registered version stands."""
+    return {
+        "registered_model": dg.MetadataValue.text(entry.name),
+        "model_version": dg.MetadataValue.int(entry.version),
+        "status": dg.MetadataValue.text(entry.status),
+        "mlflow_run": dg.MetadataValue.text(entry.mlflow_run_id),
+        "artefacts": dg.MetadataValue.path(entry.artifact_uri),
+    }
 
 
 def figures_metadata(figures: Mapping[str, bytes]) -> dict[str, dg.MetadataValue]:

@@ -7,6 +7,7 @@ stage makes of the rows.
 import errno
 import hashlib
 import hmac
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,6 +134,16 @@ class Door:
         )
         return self._send(request, m.Recorded).audit_index
 
+    def lineage(self, dataset: Dataset) -> tuple[Manifest, ...]:
+        """The manifests of the versions that a dataset was made from, and of all their ancestors."""
+        request = m.DescribeLineage.model_validate({**self._who(), "version_ids": dataset.origins})
+        return tuple(Manifest.from_bytes(body) for body in self._send(request, m.LineageDescribed).manifests)
+
+    @property
+    def actor(self) -> str:
+        """Who runs this, as the kernel wrote into the ticket."""
+        return str(json.loads(self._ticket.body)["actor"])
+
     def derive_key(self, derivation: str, *, by: Stage) -> bytes:
         """A key of 32 bytes for a keyed hash, the project's own.
 
@@ -141,9 +152,9 @@ class Door:
         """
         return self._send(m.DeriveKey(**self._who(), by=by, derivation=derivation), m.KeyDerived).key
 
-    def send(self, request: type[m.Ticketed], **fields: object) -> m.Message:
-        """Sends a request of a higher room's, such as a budget charge, under this run's ticket."""
-        return self._kernel.send(request.model_validate({**self._who(), **fields}))
+    def send(self, request: type[m.Ticketed], expected: type[Answer], **fields: object) -> Answer:
+        """The answer to a request of a higher room's, such as a budget charge, under this run's ticket."""
+        return self._send(request.model_validate({**self._who(), **fields}), expected)
 
     def write(self, stage: Stage, partition: str, dataset: Dataset) -> Stored:
         """Streams a dataset into a new version and makes it the head, or leaves nothing behind.

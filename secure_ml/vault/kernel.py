@@ -84,6 +84,7 @@ class InProcessKernel:
             m.AbandonWrite: self._abandon_write,
             m.DeriveKey: self._derive_key,
             m.RecordVerdict: self._record_verdict,
+            m.DescribeLineage: self._describe_lineage,
         }
 
     def register(self, request: type[m.Message], handler: Handler) -> None:
@@ -307,6 +308,22 @@ class InProcessKernel:
             },
         )
         return m.Recorded(audit_index=self._versions.record_verdict(verdict, event=event))
+
+    def _describe_lineage(self, request: m.DescribeLineage) -> m.LineageDescribed:
+        self.identify(request, "lineage.read", f"{request.environment}/{request.project}")
+        place = (request.environment, request.project)
+        described: dict[str, bytes] = {}
+        waiting = list(request.version_ids)
+        while waiting:
+            version_id = waiting.pop(0)
+            if version_id in described:
+                continue
+            manifest, body = self._versions.manifest(version_id)
+            if (manifest.address.environment, manifest.address.project) != place:
+                raise AccessRefused(f"version {version_id} belongs to another environment or project")
+            described[version_id] = body
+            waiting += manifest.parents
+        return m.LineageDescribed(manifests=tuple(described.values()))
 
     def _begun(self, version_id: str, address: Address, ticket: Ticket) -> _Write:
         write = self._writes.get(version_id)

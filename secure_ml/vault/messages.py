@@ -175,6 +175,18 @@ class Recorded(Message):
     audit_index: int
 
 
+class DescribeLineage(Ticketed):
+    """Asks what a version and all its ancestors consist of; manifests only, no keys."""
+
+    version_ids: tuple[str, ...]
+
+
+class LineageDescribed(Message):
+    """The verified manifests, each version once, ancestors after what was made from them."""
+
+    manifests: tuple[bytes, ...]
+
+
 class RecordSource(Ticketed):
     """States that `raw` is about to read its source."""
 
