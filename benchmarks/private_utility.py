@@ -1,7 +1,8 @@
 """Claim: the private model at epsilon 1 ranks at least as well as plain logistic regression without privacy.
 
-UCI Adult, its official split, the features as a steward would declare them. Ours: `dp_additive` at epsilon 1, delta 1e-6, mean of
-five trainings. Peer: scikit-learn's logistic regression on standardised numbers and one-hot categories, same run.
+UCI Adult, its official split, the features as a steward would declare them. Ours: `dp_additive` at epsilon 1, delta
+1e-6, mean of five trainings. Peer: scikit-learn's logistic regression on standardised numbers and one-hot categories,
+same run.
 """
 
 import json

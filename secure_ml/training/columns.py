@@ -48,7 +48,7 @@ def _positive(policy: Policy, kind: pa.DataType) -> object:
             return float(text)
     except (KeyError, ValueError):
         raise TrainingError(
-            f"label.positive does not read as {kind}, which the column {policy.label.column!r} holds; correct one of them"
+            f"label.positive does not read as {kind}, which column {policy.label.column!r} holds; correct one of them"
         ) from None
     return policy.label.positive
 
