@@ -50,10 +50,11 @@ class LogIndex:
         return self._verdicts.get((version_id, check))
 
     def _follow(self, connection: Connection) -> None:
-        entries, self._seen = self._log.signed_entries(connection, after=self._seen)
+        entries, seen = self._log.signed_entries(connection, after=self._seen)
         for entry in entries:
-            if entry.action == "version.commit":
+            if (entry.action, entry.outcome) == ("version.commit", "done"):
                 self._commits[entry.resource] = entry.entry_index, str(entry.details["version_id"])
-            elif entry.action == "verdict.record":
+            elif (entry.action, entry.outcome) == ("verdict.record", "done"):
                 key = (str(entry.details["version_id"]), str(entry.details["check"]))
                 self._verdicts[key] = entry.entry_index
+        self._seen = seen

@@ -111,7 +111,9 @@ def directory(file: Path, dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    "tamper", [plaintext, truncate, empty, append, remove, link, link_to_nowhere, pipe, directory], ids=lambda f: f.__name__
+    "tamper",
+    [plaintext, truncate, empty, append, remove, link, link_to_nowhere, pipe, directory],
+    ids=lambda f: f.__name__,
 )
 def test_another_thing_in_place_of_the_last_part_is_refused_before_the_first_row(
     opened: Stored3, tamper: Callable[[Path, Dataset], None]

@@ -63,7 +63,9 @@ def test_an_edited_manifest_is_refused(checked_project: SmallProject) -> None:
         opened_rows(checked_project)
 
 
-def test_a_manifest_with_another_manifests_signature_is_refused(two_versions: tuple[SmallProject, Database, Row, Row]) -> None:
+def test_a_manifest_with_another_manifests_signature_is_refused(
+    two_versions: tuple[SmallProject, Database, Row, Row],
+) -> None:
     project, database, older, _ = two_versions
     database.run("UPDATE manifests SET signature = ?", older["signature"])
     with pytest.raises(Tampered, match="signature"):
@@ -78,7 +80,9 @@ def test_a_verdicts_signature_does_not_sign_a_manifest(checked_project: SmallPro
         opened_rows(checked_project)
 
 
-def test_another_versions_manifest_under_this_id_is_refused(two_versions: tuple[SmallProject, Database, Row, Row]) -> None:
+def test_another_versions_manifest_under_this_id_is_refused(
+    two_versions: tuple[SmallProject, Database, Row, Row],
+) -> None:
     project, database, older, _ = two_versions
     database.run("UPDATE manifests SET body = ?, signature = ?", older["body"], older["signature"])
     with pytest.raises(Tampered, match="another version's"):
