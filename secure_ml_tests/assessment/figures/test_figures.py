@@ -1,4 +1,5 @@
 import io
+import re
 
 import matplotlib.text
 import numpy as np
@@ -59,9 +60,10 @@ def test_the_same_record_gives_the_same_bytes(pictures: dict[str, bytes]) -> Non
 def test_attributes_with_like_names_do_not_overwrite_each_other() -> None:
     made = evaluation()
     (compared,) = made.fairness
-    both = tuple(compared.model_copy(update={"attribute": name}) for name in ("pin code", "pin/code"))
+    both = tuple(compared.model_copy(update={"attribute": name}) for name in ("Pin code", "pin/code", "ü" * 120))
     names = draw(made.model_copy(update={"fairness": both}))
     assert {"fairness_pin_code.png", "fairness_pin_code_.png"} <= set(names)
+    assert all(re.fullmatch(r"[a-z0-9_-]{1,76}\.png", name) for name in names)
 
 
 def test_the_fullest_pictures_stay_small_enough() -> None:
