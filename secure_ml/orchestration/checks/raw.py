@@ -32,7 +32,7 @@ def judgements(report: QualityReport) -> tuple[Judgement, ...]:
         Judgement(
             "schema",
             report.schema_passed,
-            "; ".join(report.schema_faults) or f"{report.rows} rows, every declared column",
+            "; ".join((*report.schema_faults, *report.notes)) or f"{report.rows} rows, every declared column",
             facts={"rows": report.rows, "undeclared_columns": len(report.undeclared)},
         ),
         Judgement(

@@ -82,14 +82,14 @@ def in_words(expectation: Expectation, declared: ColumnType) -> str:
         case NotNull():
             return "is present"
         case Between(minimum=minimum, maximum=None):
-            return f"is a number of at least {minimum:g}"
+            return f"is a number of at least {minimum:.15g}"
         case Between(minimum=None, maximum=maximum):
-            return f"is a number of at most {maximum:g}"
+            return f"is a number of at most {maximum:.15g}"
         case Between(minimum=minimum, maximum=maximum):
-            return f"is a number from {minimum:g} to {maximum:g}"
+            return f"is a number from {minimum:.15g} to {maximum:.15g}"
         case InSet(values=values):
             more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
-            return f"is one of {', '.join(values[:_LISTED])}{more}"
+            return f"is one of {', '.join(value.strip() for value in values[:_LISTED])}{more}"
         case MatchesPattern(pattern=pattern):
             return f"matches {pattern}"
         case Parses():
@@ -104,7 +104,9 @@ def require_pattern(expectation: Expectation) -> None:
     """
     if isinstance(expectation, MatchesPattern):
         try:
-            _matches(pa.array([], pa.string()), expectation.pattern)
+            # Alone first: "a)(b" is no pattern, and would become one inside the group that anchors it.
+            pc.match_substring_regex(pa.array([""]), expectation.pattern)
+            _matches(pa.array([""]), expectation.pattern)
         except pa.ArrowInvalid:
             raise QualityError(
                 expectation.column,
