@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from secure_ml.policy.columns import ColumnType
 from secure_ml.protection.classify.cells import fold
 from secure_ml.protection.parse_dates import dates_from_text
+from secure_ml.protection.parse_numbers import finite, integers_from_text, numbers_from_text
 
 ARROW_TYPES: Mapping[ColumnType, pa.DataType] = MappingProxyType(
     {
@@ -29,14 +30,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = MappingProxyType(
 )
 """Arrow type of a parsed column."""
 
-_CURRENCY = r"(?:₹|\$|€|£|(?:rs|inr|usd|eur|gbp)\.?)"
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}|[0-9]+)"
-_SIGNED = rf"(?is)^(?P<outer>[+-]?) *(?:{_CURRENCY})? *(?P<inner>[+-]?)"
-_SUFFIX = r" *(?:/-)?$"
-_INTEGER = rf"{_SIGNED}0*(?P<body>{_DIGITS})(?:\.0*)?{_SUFFIX}"
-_NUMBER = rf"{_SIGNED}(?P<body>(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]{{1,3}})?){_SUFFIX}"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1", "on"), ("false", "f", "no", "n", "0", "off")
-_SAFE_INTEGER_DIGITS = 18
 _LARGEST_EXACT_FLOAT = 2.0**53
 
 
@@ -79,7 +73,7 @@ def as_text(column: pa.Array, *, missing: Sequence[str]) -> pa.Array:
 def parse(column: pa.Array, to: ColumnType, *, missing: Sequence[str]) -> Parsed:
     """The cells as `to`.
 
-    Numbers may carry a currency, groups of thousands or lakhs, and "/-"; `parse_dates` says how dates are read.
+    `parse_numbers` and `parse_dates` say how those are written.
 
     Args:
         column: any array of text, numbers, dates or booleans.
@@ -104,10 +98,9 @@ def parse_text(texts: pa.Array, to: ColumnType) -> pa.Array:
         return texts
     folded = folded_text(texts)
     if to is ColumnType.INTEGER:
-        return _integers(folded)
+        return integers_from_text(folded)
     if to is ColumnType.NUMBER:
-        # Adding zero makes "-0" the zero that it is.
-        return pc.add(_finite(_signed(folded, _NUMBER).cast(pa.float64())), 0.0)
+        return numbers_from_text(folded)
     return _booleans(folded) if to is ColumnType.BOOLEAN else dates_from_text(folded)
 
 
@@ -184,7 +177,7 @@ def _directly(column: pa.Array, to: ColumnType) -> pa.Array | None:
     if to is ColumnType.NUMBER and types.is_integer(kind):
         return column.cast(pa.float64(), safe=False)
     if to is ColumnType.NUMBER and types.is_floating(kind):
-        return _finite(column.cast(pa.float64()))
+        return finite(column.cast(pa.float64()))
     if to is ColumnType.BOOLEAN and types.is_boolean(kind):
         return column
     if to is ColumnType.DATE and types.is_date(kind):
@@ -197,25 +190,6 @@ def _directly(column: pa.Array, to: ColumnType) -> pa.Array | None:
 
 def _nulls_and_nans(column: pa.Array) -> int:
     return int(column.null_count + (pc.sum(pc.is_nan(column)).as_py() or 0))
-
-
-def _finite(values: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_finite(values), values, None)
-
-
-def _signed(texts: pa.Array, pattern: str) -> pa.Array:
-    found = pc.extract_regex(texts, pattern)
-    outer, inner = pc.struct_field(found, "outer"), pc.struct_field(found, "inner")
-    twice = pc.and_(pc.not_equal(outer, ""), pc.not_equal(inner, ""))
-    sign = pc.replace_substring(pc.binary_join_element_wise(outer, inner, ""), "+", "")
-    body = pc.replace_substring(pc.struct_field(found, "body"), ",", "")
-    return pc.if_else(twice, None, pc.binary_join_element_wise(sign, body, ""))
-
-
-def _integers(texts: pa.Array) -> pa.Array:
-    digits = _signed(texts, _INTEGER)
-    fits = pc.less_equal(pc.utf8_length(pc.utf8_ltrim(digits, "-")), _SAFE_INTEGER_DIGITS)
-    return pc.if_else(fits, digits, None).cast(pa.int64())
 
 
 def _booleans(texts: pa.Array) -> pa.Array:

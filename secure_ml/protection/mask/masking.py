@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.plan import KeyFor, make_plan
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token
-from secure_ml.protection.mask.treatment import ColumnReader
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated
 from secure_ml.protection.parse import UnsupportedColumnType, as_text
 from secure_ml.vault.dataset import Dataset
 
@@ -77,7 +77,7 @@ class Masking:
         counts["rows_masked"] += permitted.num_rows
         columns = []
         for name, treatment in self._plan.treatments.items():
-            treated = treatment.apply(*(permitted.column(read) for read in self._plan.reads(name)))
+            treated = _treated(treatment, name, [permitted.column(read) for read in self._plan.reads(name)])
             counts[f"unknown.{name}"] += treated.unknown
             columns.append(treated.values)
         return pa.record_batch(columns, schema=self._plan.schema)
@@ -149,6 +149,15 @@ def subject_tokens(policy: Policy, texts: pa.Array, *, key_for: KeyFor) -> pa.Ar
         raise MaskingError("the policy names no subject, so no row belongs to one")
     reader = ColumnReader(policy.columns[policy.subject.column], policy.source.missing)
     return Token(reader, SUBJECT_PURPOSE, key_for(SUBJECT_PURPOSE)).apply(texts).values
+
+
+def _treated(treatment: ColumnTreatment, name: str, columns: list[pa.Array]) -> Treated:
+    try:
+        return treatment.apply(*columns)
+    except pa.ArrowException as error:
+        # Arrow quotes the cell that it could not convert.
+        kind = type(error).__name__
+    raise MaskingError(f"column {name} cannot be treated ({kind}): correct its type or treatment in the policy")
 
 
 def _only(batch: pa.RecordBatch, rows: pa.Array, counts: Counter[str], reason: str) -> pa.RecordBatch:

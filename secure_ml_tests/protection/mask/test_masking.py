@@ -1,6 +1,7 @@
 """Masking as a whole: rows, columns, counts, laziness."""
 
 import datetime
+import traceback
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,6 +9,8 @@ import pytest
 
 from secure_ml.policy.labels import Identifiability
 from secure_ml.protection.mask.masking import Masking, MaskingError, subject_tokens
+from secure_ml.protection.mask.plan import Plan
+from secure_ml.protection.mask.treatment import Treated
 from secure_ml.vault.dataset import Dataset
 from secure_ml_tests.protection.mask.tables import COLUMNS, ROWS, column, key_for, policy, raw
 
@@ -174,6 +177,25 @@ def test_raw_with_a_nested_column_is_refused_by_its_name() -> None:
     schema = pa.schema([(name, pa.list_(pa.string()) if name == "pin" else pa.string()) for name in COLUMNS])
     with pytest.raises(MaskingError, match="column pin"):
         Masking(policy(), key_for=key_for).apply(raw([], schema=schema))
+
+
+def test_a_column_that_the_policy_does_not_declare_does_not_get_through() -> None:
+    wider = policy({**COLUMNS, "salary_note": column()})
+    assert "salary_note" not in Masking(policy(), key_for=key_for).apply(raw(declared=wider)).schema.names
+
+
+def test_an_error_of_a_library_is_replaced_by_one_without_the_cell() -> None:
+    class Broken:
+        output_type, declassifier, beside = pa.int64(), None, ()
+
+        def apply(self, values: pa.Array, *beside: pa.Array) -> Treated:
+            return Treated(values.cast(pa.int64()), 0)
+
+    masking = Masking(policy(), key_for=key_for)
+    masking._plan = Plan({"employer": Broken()})
+    with pytest.raises(MaskingError, match="column employer") as refused:
+        masking.apply(raw()).read()
+    assert "Orchid" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_table_without_rows_gives_none() -> None:

@@ -237,6 +237,7 @@ def scrub(text: str | None, **row: str) -> str | None:
         ("Spoke to IRAWATI's brother", {"name": "Irawati Phadke"}, "Spoke to <PERSON_NAME>'s brother"),
         ("Mrs Phadke agreed", {"name": "Mrs Irawati Phadke"}, "<PERSON_NAME> agreed"),
         ("older no. 022-2345 678 is dead", {"phone": "0222345678"}, "older no. <PHONE> is dead"),
+        ("older no. 22/234/56780 is dead", {"phone": "+91 2223456780"}, "older no. <PHONE> is dead"),
         ("write to i.phadke at home", {"email": "i.phadke"}, "write to <EMAIL> at home"),
         ("near Lotus Lane, opposite", {"address": "14, lotus lane, Shimoga"}, "near <POSTAL_ADDRESS>, opposite"),
         ("file C-1001 closed, C-10011 open", {"customer": "c-1001"}, "file <SUBJECT_ID> closed, C-10011 open"),
