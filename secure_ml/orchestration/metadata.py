@@ -9,17 +9,14 @@ from collections.abc import Mapping
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.assessment.records import Estimate
 from secure_ml.guard.redaction import Redactor
 from secure_ml.orchestration.keys import asset_key
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.describe import describe_treatment
-from secure_ml.release.registry import RegisteredVersion
 from secure_ml.release.validation import Evidence
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import Stored
 
-_HEADLINES = ("auc", "accuracy", "f1", "log_loss", "expected_calibration_error", "backtest_auc")
 _LINEAGE = "dagster/column_lineage"
 _SCHEMA = "dagster/column_schema"
 _ROWS = "dagster/row_count"
@@ -85,22 +82,9 @@ def lineage_metadata(policy: Policy, environment: str) -> dict[str, dg.MetadataV
 
 
 def evidence_metadata(evidence: Evidence, policy: Policy) -> dict[str, dg.MetadataValue]:
-    """The headline figures, the gates and the pictures of a validation."""
-    figures = {name: evidence.evaluation.metric(name) for name in _HEADLINES}
-    shown = {name: dg.MetadataValue.float(f.value) for name, f in figures.items() if isinstance(f, Estimate)}
+    """The gates and the pictures of a validation; its figures are in the summary."""
     gates = "\n".join(f"- {'passed' if g.passed else 'FAILED'}: {g.words}" for g in evidence.judgements(policy))
-    return {**shown, "gates": dg.MetadataValue.md(gates), **figures_metadata(evidence.figures)}
-
-
-def registration_metadata(entry: RegisteredVersion) -> dict[str, dg.MetadataValue]:
-    """Where the registered version stands."""
-    return {
-        "registered_model": dg.MetadataValue.text(entry.name),
-        "model_version": dg.MetadataValue.int(entry.version),
-        "status": dg.MetadataValue.text(entry.status),
-        "mlflow_run": dg.MetadataValue.text(entry.mlflow_run_id),
-        "artefacts": dg.MetadataValue.path(entry.artifact_uri),
-    }
+    return {"gates": dg.MetadataValue.md(gates), **figures_metadata(evidence.figures)}
 
 
 def figures_metadata(figures: Mapping[str, bytes]) -> dict[str, dg.MetadataValue]:

@@ -2,8 +2,8 @@
 
 Belongs here: opening dagster-mlflow's run for the step. Must stay out: what is registered (release).
 
-dagster-mlflow's own resource is of the old style and changes MLflow's process-wide state; it stays behind this one, which
-opens it for one block and closes it again.
+dagster-mlflow's own resource is of the old style and changes MLflow's process-wide state; it stays behind this one,
+which opens it for one block and closes it again.
 """
 
 from collections.abc import Iterator, Mapping

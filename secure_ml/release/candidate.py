@@ -62,7 +62,9 @@ def train_candidate(
     training = train(training_side, policy, periods=present, subject_key=subject_key, charge=charge)
     # A model learned from people is data about them: it keeps the label of all that it read.
     label = join(training_side.labels.values())
-    return artefacts(_files(training, present), label=label, origins=training_side.origins)
+    return artefacts(
+        _files(training, present), label=label, origins=training_side.origins, summary=_summary(training, present)
+    )
 
 
 def present_periods(dataset: Dataset, known: Sequence[str]) -> tuple[str, ...]:
@@ -95,6 +97,20 @@ def read_candidate(trained: Dataset) -> Candidate:
         record["digest"],
         record["charge_id"],
     )
+
+
+def _summary(training: Training, periods: Sequence[str]) -> dict[str, int | float | str]:
+    facts = training.model.facts
+    told = {
+        "estimator": facts.estimator,
+        "guarantee": facts.guarantee,
+        "epsilon": facts.epsilon,
+        "delta": facts.delta,
+        "unit": facts.unit,
+        "first_period": periods[0] if periods else "",
+        "last_period": periods[-1] if periods else "",
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _files(training: Training, periods: Sequence[str]) -> dict[str, bytes]:

@@ -4,19 +4,17 @@ Belongs here: gathering what is told about a model. Must stay out: the registry'
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from secure_ml.access.stages import Stage
-from secure_ml.assessment.evaluation import Evaluation
-from secure_ml.assessment.records import Estimate
 from secure_ml.policy.project import Policy
 from secure_ml.release.candidate import read_candidate
 from secure_ml.release.model_card import CardFacts, model_card
 from secure_ml.release.record import RegistrationRecord, StoredVersion
-from secure_ml.release.registry import ModelRegistry, RegisteredVersion
-from secure_ml.release.validation import read_evidence
+from secure_ml.release.registry import ModelRegistry
+from secure_ml.release.validation import published_figures, read_evidence
 from secure_ml.settings import NOT_PROTECTED, Profile
 from secure_ml.training.columns import SIDES
 from secure_ml.vault.artefacts import artefacts
@@ -26,8 +24,6 @@ from secure_ml.vault.manifest import Manifest
 
 CARD = "model_card.md"
 REGISTRATION = "registration.json"
-
-_METRICS = ("auc", "accuracy", "f1", "log_loss", "expected_calibration_error", "backtest_auc")
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,8 @@ def register_candidate(
     lineage: Sequence[Manifest],
     circumstances: Circumstances,
     registry: ModelRegistry,
-) -> tuple[Dataset, RegisteredVersion]:
-    """Writes the model card and registers the candidate. Returns what `registered` stores, and the entry.
+) -> Dataset:
+    """Writes the model card and registers the candidate. Returns what `registered` stores.
 
     Args:
         trained: the candidate.
@@ -106,7 +102,7 @@ def register_candidate(
         datasets=datasets,
         algorithm=facts.estimator,
         hyperparameters=facts.hyperparameters,
-        metrics=_metrics(evidence.evaluation),
+        metrics={n: v for n, v in published_figures(evidence.evaluation).items() if isinstance(v, float)},
         policy_digest=policy.digest,
         code_version=circumstances.code_version,
         environment_lock_digest=circumstances.environment_lock_digest,
@@ -119,7 +115,15 @@ def register_candidate(
     )
     entry = registry.register(project=policy.project, environment=circumstances.environment, record=record)
     files = {CARD: card.encode(), REGISTRATION: json.dumps({**vars(entry)}, sort_keys=True).encode()}
-    return artefacts(files, label=PUBLIC, origins=(*trained.origins, *validated.origins)), entry
+    summary: dict[str, int | float | str] = {
+        "registered_model": entry.name,
+        "model_version": entry.version,
+        "status": entry.status,
+        "mlflow_run": entry.mlflow_run_id,
+        "artefacts": entry.artifact_uri,
+    }
+    origins = (*trained.origins, *validated.origins)
+    return artefacts(files, label=PUBLIC, origins=origins, summary=summary)
 
 
 def _stored(manifest: Manifest) -> StoredVersion:
@@ -128,11 +132,3 @@ def _stored(manifest: Manifest) -> StoredVersion:
 
 def _rows_by_side(split: Manifest) -> dict[str, int]:
     return {side: sum(part.rows for part in split.parts if part.section == side) for side in SIDES}
-
-
-def _metrics(evaluation: Evaluation) -> Mapping[str, float]:
-    """Published figures, and every published gap as `gap.attribute`."""
-    found = {name: evaluation.metric(name) for name in _METRICS}
-    for compared in evaluation.fairness:
-        found[f"demographic_parity_difference.{compared.attribute}"] = compared.demographic_parity_difference
-    return {name: figure.value for name, figure in found.items() if isinstance(figure, Estimate)}

@@ -16,6 +16,7 @@ from secure_ml.assessment.evaluation import Evaluation, evaluate
 from secure_ml.assessment.explanation import Curve, Explanation, explain_by_curves, explain_by_permutation
 from secure_ml.assessment.figures import draw
 from secure_ml.assessment.gates import Judgement, judge
+from secure_ml.assessment.records import Estimate, Published
 from secure_ml.assessment.scored import Scored
 from secure_ml.policy.project import Policy
 from secure_ml.policy.treatments import Fairness
@@ -29,6 +30,8 @@ from secure_ml.vault.labels import declassify, join
 EVALUATION = "evaluation.json"
 FACTS = "facts.json"
 FIGURES = "figures/"
+METRICS = ("auc", "accuracy", "f1", "log_loss", "expected_calibration_error", "backtest_auc")
+"""Headline metrics, in the order in which people read them."""
 
 _RESAMPLES = 300
 _SHUFFLES = 5
@@ -91,7 +94,21 @@ def validate_candidate(
         **{FIGURES + name: content for name, content in draw(evaluation).items()},
     }
     label = declassify(join([*split.labels.values(), *trained.labels.values()]), by="aggregate")
-    return artefacts(files, label=label, origins=(*split.origins, *trained.origins))
+    origins = (*split.origins, *trained.origins)
+    return artefacts(files, label=label, origins=origins, summary=published_figures(evaluation))
+
+
+def published_figures(evaluation: Evaluation) -> dict[str, int | float | str]:
+    """Every published metric by name, and every published gap as `gap.attribute`; a suppressed one says so."""
+    found: dict[str, Published | None] = {name: evaluation.metric(name) for name in METRICS}
+    for compared in evaluation.fairness:
+        found[f"demographic_parity_difference.{compared.attribute}"] = compared.demographic_parity_difference
+        found[f"equalized_odds_difference.{compared.attribute}"] = compared.equalized_odds_difference
+    return {
+        name: figure.value if isinstance(figure, Estimate) else figure
+        for name, figure in found.items()
+        if figure is not None
+    }
 
 
 def read_evidence(validated: Dataset) -> Evidence:

@@ -4,6 +4,7 @@ Belongs here: the shape of an artefact table. Must stay out: what an artefact co
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -14,18 +15,26 @@ ARTEFACTS = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("
 """One row a file."""
 
 
-def artefacts(files: Mapping[str, bytes], *, label: Label, origins: tuple[str, ...]) -> Dataset:
+def artefacts(
+    files: Mapping[str, bytes],
+    *,
+    label: Label,
+    origins: tuple[str, ...],
+    summary: Mapping[str, int | float | str],
+) -> Dataset:
     """A dataset of named files.
 
     Args:
         files: content by name; names say nothing of a person.
         label: what the contents may reveal. A model trained on people is data about them.
         origins: version ids that the contents were made from.
+        summary: aggregates that stand in the manifest, readable without a key of the contents.
     """
     batch = pa.record_batch(
         [pa.array(list(files), pa.string()), pa.array(list(files.values()), pa.binary())], schema=ARTEFACTS
     )
-    return from_batches([batch], schema=ARTEFACTS, labels={"name": label, "content": label}, origins=origins)
+    dataset = from_batches([batch], schema=ARTEFACTS, labels={"name": label, "content": label}, origins=origins)
+    return replace(dataset, summary=lambda: summary)
 
 
 def read_artefacts(dataset: Dataset) -> dict[str, bytes]:

@@ -52,6 +52,12 @@ class Stored:
     summary: Mapping[str, int | float | str] = field(default_factory=dict)
 
 
+def version_folder(root: Path, address: Address, version_id: str) -> Path:
+    """Where the parts of a version lie below the vault's folder."""
+    place = (address.environment, address.project, address.stage, address.partition or _NO_PARTITION_FOLDER)
+    return root.joinpath(*place, version_id)
+
+
 class Door:
     """The door of one run: bound to its ticket, environment and project.
 
@@ -171,7 +177,7 @@ class Door:
         )
         begun = self._send(request, m.WriteBegun)
         address = Address(self._environment, self._policy.project, stage, partition)
-        folder = self._folder(address, begun.version_id)
+        folder = version_folder(self._root, address, begun.version_id)
         try:
             digest, parts = _Writing(folder, dataset, begun, self._subject(dataset)).run()
         except BaseException as error:
@@ -244,7 +250,7 @@ class Door:
     def _dataset(
         self, manifest: Manifest, names: Sequence[str], *, by: Stage, sections: tuple[str, ...], assess: bool
     ) -> Dataset:
-        folder = self._folder(manifest.address, manifest.version_id)
+        folder = version_folder(self._root, manifest.address, manifest.version_id)
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             request = m.ReleaseKeys(
@@ -277,10 +283,6 @@ class Door:
     def _subject(self, dataset: Dataset) -> str | None:
         subject = self._policy.subject
         return subject.column if subject is not None and subject.column in dataset.labels else None
-
-    def _folder(self, address: Address, version_id: str) -> Path:
-        place = (address.environment, address.project, address.stage, address.partition or _NO_PARTITION_FOLDER)
-        return self._root.joinpath(*place, version_id)
 
     def _who(self) -> dict[str, object]:
         return {"ticket": self._ticket, "environment": self._environment, "project": self._policy.project}

@@ -107,6 +107,14 @@ class VersionStore:
             raise Tampered(f"the manifest of version {version_id} is another version's")
         return manifest, bytes(row["body"])
 
+    def all_heads(self) -> list[Manifest]:
+        """The verified heads of every project and environment."""
+        with self._state.reading() as connection:
+            places = connection.execute(
+                select(heads.c.environment, heads.c.project, heads.c.stage, heads.c.partition).order_by(*heads.c)
+            ).all()
+        return [self.head(Address(*place))[0] for place in places]
+
     def heads(self, *, environment: str, project: str) -> list[Manifest]:
         """The verified heads of a project, by stage and partition.
 

@@ -8,7 +8,6 @@ from secure_ml.access.stages import Stage
 from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
-from secure_ml.orchestration.metadata import registration_metadata
 from secure_ml.orchestration.provenance import code_version, environment_lock_digest
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
@@ -35,7 +34,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[RegistryResource],
         trained: Dataset,
         validated: Dataset,
-    ) -> dg.MaterializeResult[Dataset]:
+    ) -> Dataset:
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)
             circumstances = Circumstances(
@@ -48,7 +47,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
                 datetime.now(UTC),
             )
             with registry.opened(context, project=policy.project, environment=environment) as opened:
-                dataset, entry = register_candidate(
+                return register_candidate(
                     trained,
                     validated,
                     policy,
@@ -56,6 +55,5 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
                     circumstances=circumstances,
                     registry=opened,
                 )
-            return dg.MaterializeResult(value=dataset, metadata=registration_metadata(entry))
 
     return registered

@@ -18,11 +18,16 @@ def classify(raw: Dataset) -> Dataset:
     """One row a column of `raw`: entity, evidence counts, reason. Reads every cell of every column once."""
     label = declassify(join(raw.labels.values()), by="count")
 
+    found: dict[str, int | float | str] = {}
+
     def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         classifier = Classifier()
         for batch in raw.scan():
             classifier.update(batch)
-        yield findings_table(classifier.findings()).select(list(columns))
+        findings = classifier.findings()
+        found.clear()
+        found.update({f"found.{f.column}": f"{f.entity}, {f.identifiability}" for f in findings})
+        yield findings_table(findings).select(list(columns))
 
     return replace(
         raw,
@@ -30,5 +35,5 @@ def classify(raw: Dataset) -> Dataset:
         labels=dict.fromkeys(FINDINGS_SCHEMA.names, label),
         open=scan,
         section_column=None,
-        summary=dict,
+        summary=lambda: found,
     )

@@ -1,0 +1,55 @@
+"""`secure-ml init`: a drafted policy for a table that nobody here has seen."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from secure_ml.cli.screen import err, out, show_json
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the new project: lower-case letters, digits and '_'.")],
+    data: Annotated[Path, typer.Option(help="CSV or Parquet file.")],
+    label: Annotated[str, typer.Option(help="Column that the model shall predict; two classes.")],
+    subject: Annotated[str | None, typer.Option(help="Column that is the same in every row of one person.")] = None,
+    accept: Annotated[bool, typer.Option(help="Take drafted treatments and bounds as the steward's own.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of the policy; below the installation by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Look at a table, classify its columns, and draft a commented policy with a treatment for each."""
+    from secure_ml.protection.draft import draft_policy, write_draft
+    from secure_ml.settings import read_settings
+
+    target = folder if folder is not None else read_settings(os.environ).projects / name
+    drafted = draft_policy(project=name, data=data, label=label, subject=subject, accept=accept, folder=target)
+    file = write_draft(drafted, target)
+    if as_json:
+        show_json(
+            {
+                "policy": str(file),
+                "columns": [vars(column) for column in drafted.columns],
+                "open_questions": list(drafted.open_questions),
+                "warnings": list(drafted.warnings),
+            }
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("column", "found", "treatment", "use"):
+        table.add_column(heading)
+    for column in drafted.columns:
+        table.add_row(*(escape(text) for text in (column.column, column.found, column.treatment, column.use)))
+    out.print(table)
+    for warning in drafted.warnings:
+        err.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
+    out.print(f"\nDrafted {escape(str(file))}", soft_wrap=True)
+    if drafted.open_questions:
+        out.print("Before it runs, the steward fills in:")
+        for question in drafted.open_questions:
+            out.print(f"  - {escape(question)}", soft_wrap=True)
+    out.print(f"Then: secure-ml run {name}", soft_wrap=True)

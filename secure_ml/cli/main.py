@@ -1,0 +1,38 @@
+"""The program `secure-ml`: its commands, and the boundary that turns any error into a safe line and an exit code.
+
+Belongs here: putting the groups together. Must stay out: the commands.
+"""
+
+import os
+import sys
+
+import typer
+
+from secure_ml.cli import audit, demo, generate, init, run, status, ui
+from secure_ml.cli.screen import show_error
+from secure_ml.guard.telemetry import silence
+
+app = typer.Typer(
+    name="secure-ml",
+    help="Train models on sensitive tables through one audited, encrypted door.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("ui")(ui.ui)
+app.add_typer(generate.app, name="generate")
+app.add_typer(audit.app, name="audit")
+
+
+def main() -> None:
+    """Runs a command. Exit code 0 when all of it was done, 1 when it failed, 2 when it was asked for wrongly."""
+    silence(os.environ)
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the last boundary: nothing is swallowed, the exit code says so
+        show_error(error)
+        sys.exit(1)

@@ -1,0 +1,73 @@
+"""Opening an installation for a command.
+
+Belongs here: the objects that commands share. Must stay out: printing.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from secure_ml.installation import Installation, InstallationError, Project
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+ENVIRONMENT = "training"
+"""The only environment so far."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An installation with its Dagster definitions and instance."""
+
+    installation: Installation
+    definitions: "dg.Definitions"
+    instance: "dg.DagsterInstance"
+
+    def project(self, name: str) -> Project:
+        """A project by name.
+
+        Raises:
+            InstallationError: there is none of that name.
+        """
+        return find_project(self.installation, name)
+
+
+def find_project(installation: Installation, name: str) -> Project:
+    """A project by name.
+
+    Raises:
+        InstallationError: there is none of that name.
+    """
+    if name not in installation.projects:
+        known = ", ".join(sorted(installation.projects)) or "none"
+        raise InstallationError(f"there is no project {name}; there are: {known}. `secure-ml init` drafts a new one")
+    return installation.projects[name]
+
+
+@contextmanager
+def opened() -> Iterator[Opened]:
+    """The installation that the environment variables describe, ready to run."""
+    from secure_ml.definitions import build, open_installation
+    from secure_ml.orchestration.instance import dagster_instance
+
+    installation = open_installation()
+    with dagster_instance(installation.settings) as instance:
+        yield Opened(installation, build(ENVIRONMENT), instance)
+
+
+def open_state() -> Installation:
+    """The installation for reading its state only.
+
+    Raises:
+        InstallationError: there is none yet; it is not made by asking.
+    """
+    from secure_ml.definitions import open_installation
+    from secure_ml.settings import read_settings
+
+    settings = read_settings(os.environ)
+    if not settings.home.exists():
+        raise InstallationError(f"there is no installation in {settings.home}; `secure-ml demo` or `run` makes one")
+    return open_installation()

@@ -1,0 +1,86 @@
+"""`secure-ml run`: a project through its stages, in the order of the graph."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from secure_ml.access.stages import Stage
+from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.screen import err, out, progress, show_json
+
+if TYPE_CHECKING:
+    from secure_ml.orchestration.runs import Outcome
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="Name of the project.")],
+    until: Annotated[Stage, typer.Option(help="Last stage that is materialised.")] = Stage.REGISTERED,
+    partition: Annotated[str | None, typer.Option(help="Only this partition, up to `masked`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Materialise a project's stages with their checks; every run is recorded in Dagster and in the audit log."""
+    with opened() as installation:
+        outcomes = run_project(installation, name, until=until, partition=partition)
+    if as_json:
+        show_json({"project": name, "success": outcomes[-1].success, "runs": [_json(o) for o in outcomes]})
+    elif outcomes[-1].success:
+        reached = outcomes[-1].planned.stages[-1]
+        out.print(
+            f"[green]{escape(name)} is {reached}[/] in {len(outcomes)} runs. `secure-ml status` shows where it is."
+        )
+    if not outcomes[-1].success:
+        raise typer.Exit(1)
+
+
+def run_project(opened: Opened, name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
+    """Runs it with a progress bar, and tells of every check that did not pass as it comes.
+
+    Raises:
+        RunError: the partition does not exist.
+        InstallationError: the project does not exist.
+    """
+    from secure_ml.orchestration.runs import execute, plan
+
+    project = opened.project(name)
+    runs = plan(project, ENVIRONMENT, until=until, partition=partition)
+    with progress() as bar:
+        task = bar.add_task(_doing(runs[0].stages, runs[0].partition), total=len(runs))
+
+        def on_done(outcome: "Outcome") -> None:
+            bar.advance(task)
+            tell(outcome)
+            done = runs.index(outcome.planned) + 1
+            if done < len(runs):
+                bar.update(task, description=_doing(runs[done].stages, runs[done].partition))
+
+        return execute(opened.definitions, opened.instance, project, ENVIRONMENT, runs, on_done=on_done)
+
+
+def tell(outcome: "Outcome") -> None:
+    """Failed checks and errors of a run, for people."""
+    where = f" [{outcome.planned.partition}]" if outcome.planned.partition else ""
+    for check, words, blocking in outcome.failed_checks:
+        mark = "[bold red]check failed[/]" if blocking else "[yellow]check warns[/]"
+        err.print(f"{mark} {escape(check + where)}: {escape(words)}", soft_wrap=True)
+    for failure in outcome.failures:
+        err.print(f"[bold red]error[/] {escape(where.strip())} {escape(failure)}", soft_wrap=True)
+
+
+def _doing(stages: Sequence[Stage], partition: str) -> str:
+    names = f"{stages[0]} → {stages[-1]}" if len(stages) > 1 else str(stages[0])
+    return f"{names} {partition}".strip()
+
+
+def _json(outcome: "Outcome") -> dict[str, object]:
+    return {
+        "run_id": outcome.run_id,
+        "stages": [str(stage) for stage in outcome.planned.stages],
+        "partition": outcome.planned.partition,
+        "success": outcome.success,
+        "failures": list(outcome.failures),
+        "failed_checks": [
+            {"check": check, "words": words, "blocking": blocking} for check, words, blocking in outcome.failed_checks
+        ],
+    }

@@ -1,0 +1,40 @@
+"""How commands speak: to people on a terminal, to programs as JSON, and of errors in one safe line.
+
+Belongs here: consoles, progress, the error boundary. Must stay out: what is said.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from secure_ml.guard.errors import describe
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def show_json(content: Mapping[str, object]) -> None:
+    """One JSON object on standard output, for programs."""
+    sys.stdout.write(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def show_error(error: BaseException) -> None:
+    """The error as one line on standard error, without a value of a person."""
+    err.print(f"[bold red]error[/] {escape(describe(error))}", soft_wrap=True)
+
+
+def progress() -> Progress:
+    """A bar for long work, on standard error, so that standard output stays clean."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    )

@@ -1,0 +1,58 @@
+"""`secure-ml ui`: Dagster's pages and daemon on this installation, for this machine only."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from secure_ml.cli.screen import out
+from secure_ml.settings import project_root
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port on the loopback address.", min=1, max=65_535)] = 3000,
+) -> None:
+    """Start Dagster's webserver and daemon, and stop both when either ends or Ctrl-C is pressed."""
+    from secure_ml.definitions import open_installation
+    from secure_ml.orchestration.instance import prepare_dagster_home
+
+    settings = open_installation().settings
+    environ = dict(os.environ) | {"SECURE_ML_HOME": str(settings.home), "SECURE_ML_KEYS": str(settings.keys)}
+    for name in ("DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE"):
+        environ.pop(name, None)
+    prepare_dagster_home(settings, environ)
+    workspace = ["-w", str(project_root() / "workspace.yaml")]
+    commands = (
+        ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace],
+        ["dagster._daemon", "run", *workspace],
+    )
+    out.print(f"http://127.0.0.1:{port} shows the graph once both have started; Ctrl-C stops them")
+    children = [
+        subprocess.Popen([sys.executable, "-m", *command], env=environ, cwd=project_root())  # noqa: S603
+        for command in commands
+    ]
+    # A supervisor's stop must reach both, as Ctrl-C on a terminal does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        code = _first_to_end(children)
+    except KeyboardInterrupt:
+        code = 0
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait()
+    raise typer.Exit(code)
+
+
+def _first_to_end(children: list["subprocess.Popen[bytes]"]) -> int:
+    """Waits until one of them ends; its exit code, never 0, since neither should end by itself."""
+    while True:
+        for child in children:
+            try:
+                return child.wait(timeout=1) or 1
+            except subprocess.TimeoutExpired:
+                continue
