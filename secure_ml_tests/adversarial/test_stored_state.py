@@ -14,6 +14,7 @@ from secure_ml.vault.manifest import Address
 from secure_ml_tests.fakes.small_project import ENVIRONMENT, PROJECT, SmallProject, make_small_project
 
 Row = dict[str, object]
+TwoVersions = tuple[SmallProject, "Database", Row, Row]
 
 
 class Database:
@@ -42,7 +43,7 @@ def opened_rows(project: SmallProject) -> int:
 
 
 @pytest.fixture
-def two_versions(checked_project: SmallProject) -> tuple[SmallProject, Database, Row, Row]:
+def two_versions(checked_project: SmallProject) -> TwoVersions:
     """A project with an older and a newer checked version of `raw`; the manifest and head rows of the older."""
     database = Database(checked_project)
     (manifest,), (head,) = database.rows("manifests"), database.rows("heads")
@@ -64,7 +65,7 @@ def test_an_edited_manifest_is_refused(checked_project: SmallProject) -> None:
 
 
 def test_a_manifest_with_another_manifests_signature_is_refused(
-    two_versions: tuple[SmallProject, Database, Row, Row],
+    two_versions: TwoVersions,
 ) -> None:
     project, database, older, _ = two_versions
     database.run("UPDATE manifests SET signature = ?", older["signature"])
@@ -81,7 +82,7 @@ def test_a_verdicts_signature_does_not_sign_a_manifest(checked_project: SmallPro
 
 
 def test_another_versions_manifest_under_this_id_is_refused(
-    two_versions: tuple[SmallProject, Database, Row, Row],
+    two_versions: TwoVersions,
 ) -> None:
     project, database, older, _ = two_versions
     database.run("UPDATE manifests SET body = ?, signature = ?", older["body"], older["signature"])
@@ -89,7 +90,7 @@ def test_another_versions_manifest_under_this_id_is_refused(
         opened_rows(project)
 
 
-def test_an_older_head_put_back_is_refused(two_versions: tuple[SmallProject, Database, Row, Row]) -> None:
+def test_an_older_head_put_back_is_refused(two_versions: TwoVersions) -> None:
     project, database, _, head = two_versions
     database.replace("heads", head)
     with pytest.raises(Tampered, match="committed last"):
@@ -97,7 +98,7 @@ def test_an_older_head_put_back_is_refused(two_versions: tuple[SmallProject, Dat
 
 
 def test_an_older_version_put_back_with_the_newest_entry_of_the_log_is_refused(
-    two_versions: tuple[SmallProject, Database, Row, Row],
+    two_versions: TwoVersions,
 ) -> None:
     project, database, _, head = two_versions
     (newest,) = database.rows("heads")
@@ -107,7 +108,7 @@ def test_an_older_version_put_back_with_the_newest_entry_of_the_log_is_refused(
 
 
 def test_an_older_version_put_back_together_with_an_edited_log_is_refused(
-    two_versions: tuple[SmallProject, Database, Row, Row],
+    two_versions: TwoVersions,
 ) -> None:
     project, database, _, head = two_versions
     (newest,) = database.rows("heads")

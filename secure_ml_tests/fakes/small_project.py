@@ -86,8 +86,8 @@ def attributes(*, partitioned: bool = False, buckets: int = 1) -> Attributes:
             "member_id": _column("pii", "direct", "token", "administrative", entity="subject_id"),
             "full_name": _column("pii", "direct", "drop", "never", entity="person_name"),
             "email": _column("pii", "direct", "drop", "never", entity="email"),
-            "birth_date": _column("pii", "quasi", "drop", "never", type="date", entity="date_of_birth"),
-            "income": _column("financial", "quasi", "keep", "feature", type="number", entity="income"),
+            "birth_date": _column("pii", "quasi", "drop", "never", kind="date", entity="date_of_birth"),
+            "income": _column("financial", "quasi", "keep", "feature", kind="number", entity="income"),
             "region": _column("internal", "none", "keep", "feature"),
             "diagnosis": _column("health", "none", "redact", "review", entity="health"),
             "gender": _column("pii", "quasi", "keep", "fairness", entity="gender"),
@@ -104,14 +104,14 @@ def attributes(*, partitioned: bool = False, buckets: int = 1) -> Attributes:
 
 
 def _column(
-    category: str, identifiability: str, treatment: str, use: str, *, type: str = "string", entity: str = "none"
+    category: str, identifiability: str, treatment: str, use: str, *, kind: str = "string", entity: str = "none"
 ) -> Attributes:
     used: Attributes = {"kind": use}
     if use == "feature":
         used["reason"] = "the decision depends on it"
     return {
         "description": f"invented {category} column",
-        "type": type,
+        "type": kind,
         "category": category,
         "entity": entity,
         "identifiability": identifiability,
