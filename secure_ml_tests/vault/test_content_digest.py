@@ -1,4 +1,6 @@
 import datetime
+import itertools
+import struct
 from typing import Any
 
 import pyarrow as pa
@@ -37,8 +39,8 @@ def digest(*batches: pa.RecordBatch, schema: pa.Schema = SCHEMA) -> bytes:
 def test_batches_do_not_matter(rows: list[Row], cuts: list[int]) -> None:
     whole = batch_of(rows)
     ends = sorted({min(cut, len(rows)) for cut in cuts} | {0, len(rows)})
-    slices = [whole.slice(start, end - start) for start, end in zip(ends, ends[1:], strict=False)]
-    copies = [batch_of(rows[start:end]) for start, end in zip(ends, ends[1:], strict=False)]
+    slices = [whole.slice(start, end - start) for start, end in itertools.pairwise(ends)]
+    copies = [batch_of(rows[start:end]) for start, end in itertools.pairwise(ends)]
     assert digest(whole) == digest(*slices) == digest(*copies)
 
 
@@ -93,7 +95,7 @@ def test_a_null_counts_the_same_whatever_lies_below_it() -> None:
     schema = pa.schema([pa.field("x", pa.string())])
     hidden = pa.StringArray.from_buffers(
         2,
-        pa.py_buffer(b"\x00\x00\x00\x00\x03\x00\x00\x00\x04\x00\x00\x00"),
+        pa.py_buffer(struct.pack("<3i", 0, 3, 4)),
         pa.py_buffer(b"oldb"),
         pa.py_buffer(b"\x02"),
     )

@@ -117,7 +117,7 @@ def test_footer_is_encrypted_and_the_algorithm_is_gcm_throughout(tmp_path: Path)
 def test_key_material_names_its_place_and_holds_no_key(tmp_path: Path) -> None:
     part = write(tmp_path)
     content = (tmp_path / part.file).read_bytes()
-    footer_material = json.loads(re.findall(rb"\{[^{}]*\}", content[-1024:])[-1])
+    footer_material = json.loads(re.findall(rb'\{"[ -z|~]*\}', content)[-1])
     assert footer_material["masterKeyID"] == CONTEXTS["footer"].key_id
     assert footer_material["doubleWrapping"] is False
     assert not [key for key in KEYS.values() if key in content]
@@ -130,7 +130,8 @@ def test_no_statistics_are_written(tmp_path: Path) -> None:
     for number in range(group.num_columns):
         column = group.column(number)
         assert not column.is_stats_set
-        assert not (column.has_column_index or column.has_offset_index)
+        assert not column.has_column_index
+        assert not column.has_offset_index
 
 
 def test_one_part_has_as_many_rows_as_batches_brought_however_they_are_grouped(tmp_path: Path) -> None:
