@@ -1,0 +1,81 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.vault.labels import DECLASSIFIERS, PUBLIC, STRICTEST, Label, LabelError, declassify, join
+
+LABELS = st.builds(
+    Label,
+    st.frozensets(st.sampled_from(Category), min_size=1),
+    st.sampled_from(Entity),
+    st.sampled_from(Identifiability),
+)
+
+
+@given(LABELS, LABELS, LABELS)
+def test_join_is_a_semilattice(a: Label, b: Label, c: Label) -> None:
+    assert join([a, a]) == join([a]) == a
+    assert join([a, b]) == join([b, a])
+    assert join([join([a, b]), c]) == join([a, join([b, c])]) == join([a, b, c])
+
+
+@given(LABELS, LABELS, LABELS)
+def test_join_is_the_least_label_that_covers_both(a: Label, b: Label, c: Label) -> None:
+    both = join([a, b])
+    assert both.covers(a)
+    assert both.covers(b)
+    assert c.covers(both) == (c.covers(a) and c.covers(b))
+
+
+@given(LABELS, LABELS)
+def test_covering_is_an_order(a: Label, b: Label) -> None:
+    assert a.covers(a)
+    assert (a.covers(b) and b.covers(a)) == (a == b)
+    assert a.covers(b) == (join([a, b]) == a)
+
+
+@given(LABELS)
+def test_the_bottom_and_the_top_bound_every_label(label: Label) -> None:
+    assert label.covers(PUBLIC)
+    assert STRICTEST.covers(label)
+    assert join([]) == PUBLIC
+    assert join([label, PUBLIC]) == label
+
+
+@given(LABELS)
+def test_a_label_survives_json(label: Label) -> None:
+    assert Label.from_json(label.to_json()) == label
+
+
+@given(LABELS, LABELS)
+def test_labels_with_one_key_category_have_one_set_of_categories(a: Label, b: Label) -> None:
+    assert (a.key_category == b.key_category) == (a.categories == b.categories)
+
+
+@given(LABELS, st.sampled_from(sorted(DECLASSIFIERS)))
+def test_a_declassifier_never_adds_a_category(label: Label, by: str) -> None:
+    assert join([label, PUBLIC]).categories >= declassify(label, by=by).categories - {Category.INTERNAL}
+
+
+@given(LABELS, st.text(max_size=12).filter(lambda name: name not in DECLASSIFIERS))
+def test_anything_else_declassifies_nothing(label: Label, by: str) -> None:
+    with pytest.raises(LabelError, match="not a registered declassifier"):
+        declassify(label, by=by)
+
+
+def test_the_declassifiers_are_a_closed_list() -> None:
+    with pytest.raises(TypeError):
+        DECLASSIFIERS["launder"] = lambda label: PUBLIC  # type: ignore[index]
+
+
+def test_a_label_without_category_is_refused() -> None:
+    with pytest.raises(LabelError):
+        Label(frozenset(), Entity.NONE, Identifiability.NONE)
+
+
+def test_two_kinds_of_value_in_one_column_may_be_anything() -> None:
+    email = Label(frozenset({Category.PII}), Entity.EMAIL, Identifiability.DIRECT)
+    income = Label(frozenset({Category.FINANCIAL}), Entity.INCOME, Identifiability.QUASI)
+    assert join([email, income]).entity is Entity.FREE_TEXT
+    assert join([email, PUBLIC]).entity is Entity.EMAIL
