@@ -1,0 +1,154 @@
+"""What each column is to the project: label, subject, identifier, protected attribute, feature, or nothing.
+
+Belongs here: the rule from a finding and a name to a role, with its reason. Must stay out: values, bounds, YAML.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from secure_ml.policy.columns import ColumnType
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify.finding import Finding
+from secure_ml.protection.draft.naming import says_age, says_consent, says_marital
+
+
+class Role(StrEnum):
+    """What becomes of a column."""
+
+    LABEL = "label"
+    SUBJECT = "subject"
+    CONSENT = "consent"
+    PROTECTED = "protected"
+    REGION = "region"
+    FEATURE = "feature"
+    LEFT_OUT = "left_out"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One column's role.
+
+    Attributes:
+        finding: what the classifier found.
+        role: what becomes of it.
+        type: how its cells read.
+        category: as the draft declares it, never below the finding.
+        identifiability: likewise.
+        why: the reason, in words.
+    """
+
+    finding: Finding
+    role: Role
+    type: ColumnType
+    category: Category
+    identifiability: Identifiability
+    why: str
+
+    @property
+    def column(self) -> str:
+        """The column's name."""
+        return self.finding.column
+
+    @property
+    def entity(self) -> Entity:
+        """What a value is."""
+        return self.finding.entity
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its cells are numbers."""
+        return self.type in {ColumnType.INTEGER, ColumnType.NUMBER}
+
+
+_PROTECTED = frozenset({Entity.GENDER, Entity.RELIGION, Entity.ETHNICITY, Entity.DATE_OF_BIRTH})
+
+_LEFT_OUT = {
+    Entity.FREE_TEXT: "free text may say anything of anybody; scrub_text with the use review, if a reviewer needs it",
+    Entity.EMPLOYER: "a small employer points to a person",
+    Entity.IFSC: "a branch is no property of a person; declare it if the purpose needs it",
+    Entity.GSTIN: "the number of a business is no input of a model",
+    Entity.IP_ADDRESS: "an address on the network points to a person or household",
+    Entity.RECORD_ID: "the number of a record says nothing about its person; token with the use review, if a reviewer "
+    "must name the case",
+    Entity.SUBJECT_ID: "a person's number is no input of a model",
+}
+
+FOUND_NOTHING = "nothing sensitive was recognised; drafted as personal all the same"
+
+
+def assign(
+    findings: Sequence[Finding], types: Sequence[ColumnType], *, label: str, subject: str | None
+) -> tuple[Assignment, ...]:
+    """A role for each column, in the table's order.
+
+    Args:
+        findings: one a column.
+        types: one a column.
+        label: the label column.
+        subject: the subject column.
+    """
+    pairs = tuple(zip(findings, types, strict=True))
+    consents = [f.column for f, kind in pairs if _is_consent(f, kind) and f.column not in {label, subject}]
+    return tuple(_assign(f, kind, label=label, subject=subject, consents=consents) for f, kind in pairs)
+
+
+def _assign(
+    finding: Finding, kind: ColumnType, *, label: str, subject: str | None, consents: Sequence[str]
+) -> Assignment:
+    if finding.column == label:
+        return _as_found(finding, Role.LABEL, kind, "the outcome to be predicted")
+    if finding.column == subject:
+        why = "the same in every row of one person; only its keyed token goes further"
+        known = finding.identifiability
+        strongest = known if known is Identifiability.DIRECT else Identifiability.PSEUDONYM
+        return Assignment(finding, Role.SUBJECT, ColumnType.STRING, _personal(finding), strongest, why)
+    if finding.column in consents:
+        why = "its name speaks of consent; only rows that say yes are used"
+        if len(consents) > 1:
+            why = "its name speaks of consent, and so does another's: say under consent which one covers this purpose"
+        return _as_found(finding, Role.CONSENT, kind, why)
+    role, why = _by_content(finding)
+    return Assignment(finding, role, kind, _personal(finding), _at_least_quasi(finding), why)
+
+
+def _by_content(finding: Finding) -> tuple[Role, str]:
+    entity, evidence = finding.entity, finding.reason
+    if not finding.non_null:
+        return Role.LEFT_OUT, "every cell is empty"
+    if finding.identifiability is Identifiability.DIRECT and entity is not Entity.FREE_TEXT:
+        return Role.LEFT_OUT, f"points to a person directly ({evidence})"
+    if entity in _LEFT_OUT:
+        return Role.LEFT_OUT, f"{_LEFT_OUT[entity]} ({evidence})"
+    if entity in _PROTECTED:
+        return Role.PROTECTED, f"a protected attribute: never an input, kept to compare groups ({evidence})"
+    if entity is Entity.PIN_CODE:
+        return Role.REGION, f"where people live stands for who they are, so it is no input ({evidence})"
+    if says_marital(finding.column):
+        return Role.PROTECTED, "its name speaks of marital status, a protected attribute: never an input"
+    if says_age(finding.column):
+        return Role.PROTECTED, (
+            "its name says age, a protected attribute: never an input, unless the purpose, such as medicine, needs it"
+        )
+    if entity is Entity.HEALTH:
+        return Role.FEATURE, f"says something about health: confirm that the purpose needs it ({evidence})"
+    return Role.FEATURE, FOUND_NOTHING if entity is Entity.NONE else f"looks like {entity} ({evidence})"
+
+
+def _as_found(finding: Finding, role: Role, kind: ColumnType, why: str) -> Assignment:
+    return Assignment(finding, role, kind, finding.category, finding.identifiability, why)
+
+
+def _personal(finding: Finding) -> Category:
+    return Category.PII if finding.category is Category.INTERNAL else finding.category
+
+
+def _at_least_quasi(finding: Finding) -> Identifiability:
+    if finding.identifiability is Identifiability.NONE:
+        return Identifiability.QUASI
+    return finding.identifiability
+
+
+def _is_consent(finding: Finding, kind: ColumnType) -> bool:
+    flag = kind in {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.STRING}
+    return flag and says_consent(finding.column) and finding.identifiability is not Identifiability.DIRECT

@@ -1,0 +1,117 @@
+"""What the steward is told beside the file: what was found, what is to be settled, what does not hold.
+
+Belongs here: the summary of a draft. Must stay out: the file itself (document).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from secure_ml.policy.labels import Entity
+from secure_ml.protection.draft.document import Contents
+from secure_ml.protection.draft.proposal import Proposal
+from secure_ml.protection.draft.roles import Role
+
+
+@dataclass(frozen=True)
+class DraftedColumn:
+    """A row of the table that `secure-ml init` shows.
+
+    Attributes:
+        column: its name.
+        found: what was found in it.
+        treatment: the drafted treatment.
+        use: the drafted use.
+        why: the reason.
+    """
+
+    column: str
+    found: str
+    treatment: str
+    use: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A drafted policy.
+
+    Attributes:
+        project: name of the project.
+        text: the whole `defs.yaml`.
+        columns: what was found and drafted, by column.
+        fields: fields without which the policy does not load, dotted; empty where it can be used as it is.
+        questions: what the steward has to settle.
+        warnings: what does not hold as long as the draft stays as it is.
+    """
+
+    project: str
+    text: str
+    columns: tuple[DraftedColumn, ...]
+    fields: tuple[str, ...]
+    questions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def loads(self) -> bool:
+        """Whether the policy can be used without an edit."""
+        return not self.fields
+
+
+def report(contents: Contents, text: str) -> Draft:
+    """The draft with its summary."""
+    return Draft(
+        project=contents.project,
+        text=text,
+        columns=tuple(_row(p) for p in contents.proposals),
+        fields=contents.fields_to_fill,
+        questions=tuple(_questions(contents)),
+        warnings=tuple(_warnings(contents)),
+    )
+
+
+def _row(p: Proposal) -> DraftedColumn:
+    a = p.assignment
+    found = "nothing sensitive" if a.entity is Entity.NONE else str(a.entity)
+    use = str(a.role) if a.role in {Role.LABEL, Role.SUBJECT, Role.CONSENT} else p.use["kind"]
+    return DraftedColumn(p.column, found, str(p.treatment["kind"]), use, p.why)
+
+
+def _questions(c: Contents) -> Iterator[str]:
+    yield "purpose: what is the data processed for, and who decides what with the model?"
+    if not c.consent_settled:
+        yield f"consent: which of {_named(c.consent_columns)} covers this purpose? Then say legal_basis: consent"
+    else:
+        yield "legal_basis: on what basis may it be processed?"
+    waiting = [p.column for p in c.proposals if p.is_feature]
+    if not c.accept:
+        yield (
+            f"bins or categories of {_named(waiting)}: declare them from your knowledge of the domain; the proposals "
+            "in the file were drafted from the data, and void the guarantee if you take them over"
+        )
+    yield f"features: does the purpose need {_named(waiting)}? Write the reason for each, or remove it"
+    for p in c.proposals:
+        if p.question:
+            yield f"{p.column}: {p.question}"
+    if c.subject is None:
+        yield "subject: can one person have several rows? Then name the column that is the same in all of them"
+    yield "gates, approvals, retention: drafted from habit; what does your organisation ask for?"
+
+
+def _warnings(c: Contents) -> Iterator[str]:
+    if c.accept:
+        yield (
+            "bins and categories are drafted from the data, so a model will be reported as: noise added, no "
+            "differential-privacy guarantee"
+        )
+    people = [p.column for p in c.proposals if p.assignment.entity is Entity.SUBJECT_ID]
+    if c.subject is None and people:
+        yield f"{_named(people)} looks like the number of a person, but every row counts as a person of its own"
+    if not any(p.use["kind"] == "fairness" for p in c.proposals):
+        yield "no protected attribute was found, so unequal treatment of groups will not be seen"
+    if not c.consent_settled:
+        yield f"{_named(c.consent_columns)}: these speak of consent; nothing runs until the policy says which counts"
+
+
+def _named(names: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(names[:8])
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
