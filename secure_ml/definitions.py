@@ -5,24 +5,29 @@ Belongs here: which projects and resources make up a code location. Must stay ou
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from secure_ml.guard.telemetry import silence
-from secure_ml.installation import Installation, find_projects
 from secure_ml.orchestration.component import building_for
 from secure_ml.orchestration.io_manager import DoorIOManager
 from secure_ml.orchestration.project import project_definitions
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
+
+if TYPE_CHECKING:
+    from secure_ml.installation import Installation
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def open_installation() -> Installation:
+def open_installation() -> "Installation":
     """The installation that the environment variables describe, with all its projects."""
+    from secure_ml.installation import Installation
+
     settings = read_settings(os.environ)
     return Installation(settings, find_projects((_PACKAGE / "defs", settings.projects)))
 

@@ -5,7 +5,6 @@ Belongs here: which object gets which. Must stay out: Dagster, and any rule.
 
 import getpass
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,8 @@ from secure_ml.audit.log import AuditLog
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
-from secure_ml.policy.load import load_policy
 from secure_ml.policy.project import Policy
+from secure_ml.policy.projects import Project
 from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
 from secure_ml.settings import Settings
@@ -33,34 +32,6 @@ _COMMITMENTS = "audit/commitments"
 
 class InstallationError(Exception):
     """The installation's parts do not belong together; the text says what to restore."""
-
-
-@dataclass(frozen=True)
-class Project:
-    """A policy and the folder that it was read from."""
-
-    policy: Policy
-    folder: Path
-
-
-def find_projects(folders: tuple[Path, ...]) -> dict[str, Project]:
-    """Every project below these folders, by name.
-
-    Raises:
-        PolicyError: a policy is wrong.
-        InstallationError: two folders declare one project.
-    """
-    found: dict[str, Project] = {}
-    for folder in folders:
-        for file in sorted(folder.glob("*/defs.yaml")):
-            policy = load_policy(file)
-            if policy.project in found:
-                raise InstallationError(
-                    f"the project {policy.project} is declared in {found[policy.project].folder} and in {file.parent}; "
-                    "rename one"
-                )
-            found[policy.project] = Project(policy, file.parent)
-    return found
 
 
 class Installation:

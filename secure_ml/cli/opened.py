@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from secure_ml.installation import Installation, InstallationError, Project
+from secure_ml.installation import Installation, InstallationError
+from secure_ml.policy.projects import Project
 
 if TYPE_CHECKING:
     import dagster as dg

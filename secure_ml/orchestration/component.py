@@ -11,10 +11,10 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from secure_ml.installation import Project
 from secure_ml.orchestration.project import project_definitions
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.project import Policy
+from secure_ml.policy.projects import Project
 
 DEFAULT_ENVIRONMENT = "training"
 

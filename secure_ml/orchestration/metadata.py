@@ -5,6 +5,7 @@ Belongs here: aggregates and names. Must stay out: anything that could hold a va
 
 import base64
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -15,14 +16,16 @@ from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.describe import describe_treatment
 from secure_ml.release.validation import Evidence
 from secure_ml.vault.dataset import Dataset
-from secure_ml.vault.door import Stored
+
+if TYPE_CHECKING:
+    from secure_ml.vault.door import Stored
 
 _LINEAGE = "dagster/column_lineage"
 _SCHEMA = "dagster/column_schema"
 _ROWS = "dagster/row_count"
 
 
-def stored_metadata(stored: Stored) -> dict[str, dg.MetadataValue]:
+def stored_metadata(stored: "Stored") -> dict[str, dg.MetadataValue]:
     """Facts of a version that has just been committed."""
     redact = Redactor().redact
     return {

@@ -4,11 +4,14 @@ Belongs here: which partitions go in. Must stay out: opening them (the door does
 """
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from secure_ml.access.stages import Stage
 from secure_ml.vault.dataset import Dataset
-from secure_ml.vault.door import Door
 from secure_ml.vault.errors import ChecksNotPassed, NothingThere, StaleVersion
+
+if TYPE_CHECKING:
+    from secure_ml.vault.door import Door
 
 WHOLE = "all"
 """Period of a table of one piece."""
@@ -21,7 +24,7 @@ class PartitionHole(Exception):
 class Pieces(Mapping[str, Dataset]):
     """The partitions of a stage, each opened when it is asked for, in time order."""
 
-    def __init__(self, door: Door, stage: Stage, keys: tuple[str, ...], *, by: Stage) -> None:
+    def __init__(self, door: "Door", stage: Stage, keys: tuple[str, ...], *, by: Stage) -> None:
         self._door, self._stage, self._keys, self._by = door, stage, keys, by
 
     def __getitem__(self, key: str) -> Dataset:

@@ -6,7 +6,6 @@ Belongs here: which modules make up a project. Must stay out: resources, which `
 import dagster as dg
 
 from secure_ml.access.stages import PARTITIONED, Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets import classified, masked, raw, registered, split, trained, validated
 from secure_ml.orchestration.checks import classified as classified_checks
 from secure_ml.orchestration.checks import masked as masked_checks
@@ -15,6 +14,7 @@ from secure_ml.orchestration.checks import split as split_checks
 from secure_ml.orchestration.checks import trained as trained_checks
 from secure_ml.orchestration.checks import validated as validated_checks
 from secure_ml.orchestration.keys import asset_key, partitions_of
+from secure_ml.policy.projects import Project
 
 _ASSETS = (raw, classified, masked, split, trained, validated, registered)
 _CHECKS = (raw_checks, classified_checks, masked_checks, split_checks, trained_checks, validated_checks)

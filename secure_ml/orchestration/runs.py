@@ -10,9 +10,9 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from secure_ml.access.stages import PARTITIONED, Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.keys import asset_key, known_partitions, partitions_of
 from secure_ml.orchestration.project import job_names
+from secure_ml.policy.projects import Project
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -40,11 +40,12 @@ def load_policy(path: Path) -> Policy:
             f"{file}: cannot be read ({type(error).__name__}); write the project's policy there"
         ) from None
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        root, content = _parse(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{file}:{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError:
+        raise PolicyError(f"{file}:1: not valid YAML: it holds a control character") from None
     if not isinstance(content, dict) or not isinstance(root, yaml.MappingNode):
         raise PolicyError(f"{file}:1: expected the fields type and attributes")
     if content.get("type") != COMPONENT_TYPE or not isinstance(content.get("attributes"), dict):
@@ -57,6 +58,16 @@ def load_policy(path: Path) -> Policy:
             _describe(file, attributes, detail) for detail in error.errors(include_url=False, include_context=True)
         ]
         raise PolicyError("\n".join(lines)) from None
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, object]:
+    """The nodes, which know their lines, and the content made of them; libyaml is ten times as fast as pure Python."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _describe(file: Path, root: yaml.Node, detail: ErrorDetails) -> str:

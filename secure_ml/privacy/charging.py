@@ -5,14 +5,18 @@ Belongs here: the message and its handler. Must stay out: adding up (ledger) and
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
-from secure_ml.privacy.ledger import BudgetError, BudgetLedger, Charge, Spent
-from secure_ml.vault.kernel import InProcessKernel
+from secure_ml.privacy.charge import BudgetError, Charge, Spent
 from secure_ml.vault.manifest import Address
 from secure_ml.vault.messages import Message, Ticketed
+
+if TYPE_CHECKING:
+    from secure_ml.privacy.ledger import BudgetLedger
+    from secure_ml.vault.kernel import InProcessKernel
 
 
 class ChargeBudget(Ticketed):
@@ -34,7 +38,7 @@ class BudgetCharged(Message):
     audit_index: int
 
 
-def register_budget(kernel: InProcessKernel, ledger: BudgetLedger, policy_of: Callable[[str], Policy]) -> None:
+def register_budget(kernel: "InProcessKernel", ledger: "BudgetLedger", policy_of: Callable[[str], Policy]) -> None:
     """Lets the kernel answer `ChargeBudget` from this ledger, within the limits of the project's policy."""
 
     def charge(request: ChargeBudget) -> BudgetCharged:

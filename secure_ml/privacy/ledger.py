@@ -16,48 +16,14 @@ from typing import Literal
 from sqlalchemy import Connection, insert, select, update
 
 from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.privacy.charge import BudgetError, BudgetExhausted, Charge, Spent
 from secure_ml.state.database import State
 from secure_ml.state.tables import budget_charges, budget_limits
 
+__all__ = ["BudgetError", "BudgetExhausted", "BudgetLedger", "Charge", "Spent"]
+
 _EPSILON_UNITS = 10**9
 _DELTA_UNITS = 10**18
-
-
-class BudgetError(Exception):
-    """An amount that cannot be charged, such as a negative one."""
-
-
-class BudgetExhausted(BudgetError):
-    """The charge would exceed the project's limit; nothing was charged and nothing may be trained."""
-
-
-@dataclass(frozen=True)
-class Spent:
-    """The sum of all charges of a project, as exact decimals."""
-
-    epsilon: Decimal
-    delta: Decimal
-
-
-@dataclass(frozen=True)
-class Charge:
-    """Proof that a cost was charged. It stands, whatever happens to the training that it was for.
-
-    Attributes:
-        charge_id: its name in the ledger.
-        project: whose budget.
-        epsilon: what was charged, rounded up to the ledger's unit.
-        delta: what was charged, rounded up to the ledger's unit.
-        spent: the project's sum, this charge included.
-        audit_index: its entry in the audit log.
-    """
-
-    charge_id: str
-    project: str
-    epsilon: Decimal
-    delta: Decimal
-    spent: Spent
-    audit_index: int
 
 
 @dataclass(frozen=True)

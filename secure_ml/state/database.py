@@ -7,11 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -97,6 +92,11 @@ class State:
 
 
 def _migrate(writer: Engine, reader: Engine, *, place: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", "secure_ml.state:migrations")
     script = ScriptDirectory.from_config(config)
@@ -121,5 +121,7 @@ def _migrate(writer: Engine, reader: Engine, *, place: str) -> None:
 
 
 def _revisions(engine: Engine) -> set[str]:
+    from alembic.runtime.migration import MigrationContext
+
     with engine.begin() as connection:
         return set(MigrationContext.configure(connection).get_current_heads())

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
-from secure_ml.privacy.ledger import Charge
+from secure_ml.privacy.charge import Charge
 from secure_ml.training.columns import PERIOD
 from secure_ml.training.errors import TrainingError
 from secure_ml.training.estimators.port import Estimator, PrivacyLoss, TrainedModel

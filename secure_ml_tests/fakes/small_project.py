@@ -16,7 +16,8 @@ import yaml
 
 from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.audit.log import AuditEntry
-from secure_ml.installation import Installation, find_projects
+from secure_ml.installation import Installation
+from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import Door, Stored

@@ -5,12 +5,12 @@ from dataclasses import replace
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.automation import when_inputs_pass
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.metadata import lineage_metadata
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import Project
 from secure_ml.protection.mask.masking import Masking
 from secure_ml.vault.dataset import Dataset
 

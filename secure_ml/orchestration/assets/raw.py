@@ -5,11 +5,11 @@ from datetime import timedelta
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.metadata import declared_schema
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
 _FRESH_FOR = timedelta(days=45)

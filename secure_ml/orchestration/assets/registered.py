@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.provenance import code_version, environment_lock_digest
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import Project
 from secure_ml.release.registration import Circumstances, register_candidate
 from secure_ml.vault.dataset import Dataset
 

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.pieces import Pieces, pieces_through
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import Project
 from secure_ml.training.split import split as split_sides
 from secure_ml.vault.dataset import Dataset
 

@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 
 from secure_ml.access.stages import PARTITIONED, Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.io_manager import READ_BY
 from secure_ml.orchestration.keys import asset_key, partitions_of
+from secure_ml.policy.projects import Project
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 

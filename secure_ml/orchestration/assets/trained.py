@@ -5,13 +5,13 @@ from decimal import Decimal
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import known_partitions
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import Project
+from secure_ml.privacy.charge import Charge
 from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
-from secure_ml.privacy.ledger import Charge
 from secure_ml.release.candidate import train_candidate
 from secure_ml.vault.dataset import Dataset
 

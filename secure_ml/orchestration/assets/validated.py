@@ -3,11 +3,11 @@
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import known_partitions
 from secure_ml.orchestration.metadata import evidence_metadata
+from secure_ml.policy.projects import Project
 from secure_ml.release.validation import read_evidence, validate_candidate
 from secure_ml.vault.dataset import Dataset
 

@@ -10,10 +10,10 @@ import dagster as dg
 
 from secure_ml.access.stages import CHECKS, PARTITIONED, Stage
 from secure_ml.guard.redaction import Redactor
-from secure_ml.installation import Project
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import asset_key, partitions_of
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
 Fact = int | float | str | bool

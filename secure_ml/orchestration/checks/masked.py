@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Project
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.policy.projects import Project
 from secure_ml.protection.mask.inspection import Inspection, inspect
 from secure_ml.vault.dataset import Dataset
 

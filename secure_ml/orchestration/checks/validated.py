@@ -7,8 +7,8 @@ import dagster as dg
 from secure_ml.access.stages import Stage
 from secure_ml.assessment.gates import Judgement as GateJudgement
 from secure_ml.assessment.gates import refusals
-from secure_ml.installation import Project
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.policy.projects import Project
 from secure_ml.release.validation import read_evidence
 from secure_ml.vault.dataset import Dataset
 
