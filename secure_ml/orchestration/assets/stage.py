@@ -46,7 +46,7 @@ def stage_asset(
         pool: limits how many run at once.
     """
     policy = project.policy
-    partitioned = stage in PARTITIONED
+    partitions = partitions_of(policy) if stage in PARTITIONED else None
     ins = {
         name: dg.AssetIn(key=asset_key(environment, policy.project, parent), metadata={READ_BY: str(stage)})
         for name, parent in (reads or {}).items()
@@ -60,8 +60,8 @@ def stage_asset(
         description=description,
         kinds=kinds,
         metadata=metadata,
-        partitions_def=partitions_of(policy) if partitioned else None,
-        backfill_policy=dg.BackfillPolicy.multi_run(1) if partitioned else None,
+        partitions_def=partitions,
+        backfill_policy=None if partitions is None else dg.BackfillPolicy.multi_run(1),
         automation_condition=automation,
         freshness_policy=freshness,
         retry_policy=retry,
