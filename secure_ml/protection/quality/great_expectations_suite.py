@@ -149,7 +149,7 @@ def _context() -> Any:
         ProgressBarsConfig,
     )
 
-    # It logs the text of whatever a metric raised, and that text may quote a cell.
+    # Some of its paths log the text of what a metric raised, and that text may quote a cell.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
     config = DataContextConfig(
         analytics_enabled=False,

@@ -14,6 +14,7 @@ KNOWN: tuple[tuple[dict[str, Any], tuple[int, int], float, str], ...] = (
     ({"column": "email", "expect": "matches", "pattern": "[a-z]@mail"}, (2, 1), 3 / 4, "matches [a-z]@mail"),
     ({"column": "email", "expect": "matches", "pattern": "mail"}, (2, 4), 0.0, "matches mail"),
     ({"column": "email", "expect": "matches", "pattern": "x|no addr"}, (2, 3), 1 / 4, "matches x|no addr"),
+    ({"column": "email", "expect": "matches", "pattern": "x|address"}, (2, 4), 0.0, "matches x|address"),
     ({"column": "email", "expect": "matches", "pattern": "(?i)(NO) ADD"}, (2, 3), 1 / 4, "matches (?i)(NO) ADD"),
     ({"column": "agreed", "expect": "in_set", "values": ["Y", "N"]}, (1, 1), 4 / 5, "is one of Y, N"),
     ({"column": "approved", "expect": "in_set", "values": [" approved"]}, (1, 2), 3 / 5, "is one of approved"),
