@@ -65,9 +65,11 @@ HARMLESS = (
     rf"|(?<!\d){_YEAR_MONTH}-(?:0[1-9]|[12]\d|3[01])[T ](?!00:00(?::00)?(?![:\d]))(?:[01]\d|2[0-3]):[0-5]\d"
     r"(?::[0-5]\d(?:[.,]\d{1,6})?)?(?!\d)(?:Z|\ ?[+-][01]\d:?[0-5]0(?!\d))?"
     rf"|(?<!\d)(?<!\d[ .\-/]){_YEAR_MONTH}(?!\d|-\d)"
+    # Rates and probabilities; two of them side by side are no phone number.
+    r"|(?<![\w.])[01]\.\d{1,4}(?!\w|\.\d)|(?<![\w.])0\.0{2,17}[1-9]\d{0,2}0*+(?!\w|\.\d)"
     r"|(?<![\d.])(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0)(?![\d.])"
 )
-"""UUIDs, digests and version ids, ISO times, monthly partition keys, loopback addresses."""
+"""UUIDs, digests and version ids, ISO times, monthly partition keys, rates, loopback addresses."""
 
 FRACTION = re.compile(r"(?<![\w.])(?P<kept>\d{1,3}\.\d{4})\d++(?!\w|\.\d)")
 """A long fraction is a measurement: it is cut, not removed. What is left is too short to be anybody's number."""

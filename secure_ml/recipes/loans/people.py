@@ -90,7 +90,7 @@ def describe_people(draws: Draws, *, first_day: np.datetime64) -> People:
         first_day: Beginning of the table; ages count from there.
     """
     community = draws.pick("community", [group.weight for group in COMMUNITIES])
-    gender = draws.pick("gender", [0.42, 0.572, 0.008])
+    gender = draws.pick("gender", [0.42, 0.56, 0.02])
     age_days = (_age(draws) * 365.25).astype(np.int64)
     pin_code, address = _residence(draws)
     return People(
