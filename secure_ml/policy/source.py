@@ -18,6 +18,10 @@ class NoPartitions(PolicyModel):
 
     kind: Literal["none"]
 
+    def has(self, key: str) -> bool:
+        """Whether there is a partition of this key: only the whole, whose key is empty."""
+        return key == ""
+
 
 class MonthlyPartitions(PolicyModel):
     """One partition a month, from `start` to `end` inclusive."""
@@ -31,6 +35,10 @@ class MonthlyPartitions(PolicyModel):
         if self.end is not None and self.end < self.start:
             raise ValueError("end lies before start")
         return self
+
+    def has(self, key: str) -> bool:
+        """Whether there is a partition of this key."""
+        return re.fullmatch(_MONTH, key) is not None and self.start <= key <= (self.end or key)
 
 
 class StaticPartitions(PolicyModel):
@@ -49,6 +57,10 @@ class StaticPartitions(PolicyModel):
                 "a partition key is 1 to 64 letters, digits, '_' or '-', and starts with a letter or digit"
             )
         return keys
+
+    def has(self, key: str) -> bool:
+        """Whether there is a partition of this key."""
+        return key in self.keys
 
 
 Partitions = Annotated[NoPartitions | MonthlyPartitions | StaticPartitions, Field(discriminator="kind")]

@@ -6,6 +6,7 @@ Belongs here: CSV, Parquet and SQL readers whose errors carry no cell. Must stay
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,19 +37,36 @@ def open_source(policy: Policy, *, folder: Path, partition: str, environ: Mappin
         environ: holds the database URL of a SQL source.
 
     Raises:
-        SourceError: the source is missing, empty, or lacks a declared column. Reading it may raise the same.
+        SourceError: there is no such partition, or the source is missing, empty, or lacks a declared column. Reading
+            it may raise the same.
     """
+    if not policy.source.partitions.has(partition):
+        raise SourceError(f"{policy.project} has no partition {partition!r}; correct the key or source.partitions")
     if policy.source.format == "sql":
-        return _SqlSource(policy, partition=partition, environ=environ).dataset()
+        query = _SqlSource(policy, partition=partition, environ=environ)
+        return _with_rows(query.dataset(), place=query.place)
     assert policy.source.path is not None  # noqa: S101 - the policy's validator requires it
     path = (folder / policy.source.path.replace("{partition}", partition)).resolve()
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put the table there or correct source.path in the policy")
     if path.stat().st_size == 0:
         raise SourceError(f"{path}: the file is empty; deliver it again")
-    if policy.source.format == "csv":
-        return _csv(policy, path)
-    return _parquet(policy, path)
+    dataset = _csv(policy, path) if policy.source.format == "csv" else _parquet(policy, path)
+    return _with_rows(dataset, place=str(path))
+
+
+def _with_rows(dataset: Dataset, *, place: str) -> Dataset:
+    """The dataset, whose scan fails when it ends without a row: an empty delivery is a failed one."""
+
+    def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in dataset.scan(columns):
+            rows += batch.num_rows
+            yield batch
+        if not rows:
+            raise SourceError(f"{place}: has no rows; deliver it again")
+
+    return replace(dataset, open=scan)
 
 
 def _labelled(policy: Policy, schema: pa.Schema, *, place: str) -> dict[str, Label]:
@@ -76,23 +94,21 @@ def _csv(policy: Policy, path: Path) -> Dataset:
         names = pacsv.read_csv(pa.BufferReader(head), parse_options=parse, read_options=read).schema.names
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise SourceError(f"{path}: {_csv_fault(error)}") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"{path}: the header is not valid UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({type(error).__name__}); check its permissions") from None
     schema = pa.schema([pa.field(name, pa.string()) for name in names])
     labels = _labelled(policy, schema, place=str(path))
-    convert = pacsv.ConvertOptions(
-        column_types=schema,
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=True,
-        null_values=list(source.missing),
-    )
+    missing = pa.array([text.strip() for text in source.missing], pa.string())
+    convert = pacsv.ConvertOptions(column_types=schema, strings_can_be_null=False)
 
     def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
             with pacsv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
                 for batch in reader:
                     _refuse_huge_cells(batch, limit=source.max_cell_bytes, place=str(path))
-                    yield batch.select(list(columns))
+                    yield _without_missing(batch.select(list(columns)), missing)
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             raise SourceError(f"{path}: {_csv_fault(error)}") from None
         except OSError as error:
@@ -114,13 +130,22 @@ def _csv_fault(error: Exception) -> str:
     if "straddling" in text:
         return "a cell or an unclosed quote runs over more than a block; correct the quoting"
     if "Empty CSV" in text:
-        return "the file is empty; deliver it again"
+        return "has no rows; deliver it again"
     return f"broken CSV{where}; check its quoting and separator"
 
 
+def _without_missing(batch: pa.RecordBatch, missing: pa.Array) -> pa.RecordBatch:
+    """The batch with null for every cell that, trimmed, is one of the texts that mean missing."""
+    nothing = pa.scalar(None, pa.string())
+    cells = [
+        pc.if_else(pc.is_in(pc.utf8_trim_whitespace(column), missing), nothing, column) for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(cells, schema=batch.schema)
+
+
 def _refuse_huge_cells(batch: pa.RecordBatch, *, limit: int, place: str) -> None:
-    for name in batch.schema.names:
-        longest = pc.max(pc.binary_length(batch[name])).as_py()
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        longest = pc.max(pc.binary_length(column)).as_py() if pa.types.is_string(column.type) else None
         if longest is not None and longest > limit:
             raise SourceError(
                 f"{place}: a cell of column {name} is longer than {limit} bytes; correct it, or raise "
@@ -131,7 +156,7 @@ def _refuse_huge_cells(batch: pa.RecordBatch, *, limit: int, place: str) -> None
 def _parquet(policy: Policy, path: Path) -> Dataset:
     try:
         stored = pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: not a readable Parquet file ({type(error).__name__}); deliver it again") from None
     schema = pa.schema([pa.field(field.name, _plain(field.type, field.name, path)) for field in stored])
     labels = _labelled(policy, schema, place=str(path))
@@ -141,12 +166,23 @@ def _parquet(policy: Policy, path: Path) -> Dataset:
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns), use_threads=False):
-                    arrays = [batch[field.name].cast(field.type) for field in wanted]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
-        except (pa.ArrowInvalid, OSError) as error:
+                    arrays = [_plain_cells(batch[field.name], field, path) for field in wanted]
+                    plain = pa.RecordBatch.from_arrays(arrays, schema=wanted)
+                    _refuse_huge_cells(plain, limit=policy.source.max_cell_bytes, place=str(path))
+                    yield plain
+        except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{path}: damaged Parquet file ({type(error).__name__}); deliver it again") from None
 
     return Dataset(schema, labels, scan)
+
+
+def _plain_cells(cells: pa.Array, field: pa.Field, path: Path) -> pa.Array:
+    try:
+        return cells.cast(field.type)
+    except pa.ArrowException:
+        raise SourceError(
+            f"{path}: column {field.name} holds what the type {field.type} cannot; convert it to text"
+        ) from None
 
 
 def _plain(data_type: pa.DataType, name: str, path: Path) -> pa.DataType:
@@ -176,12 +212,12 @@ class _SqlSource:
         url = environ.get(variable or "")
         if not url:
             raise SourceError(f"the environment variable {variable} is not set; it holds the source database's URL")
-        self._policy, self._url, self._partition, self._place = policy, url, partition, f"source {variable}"
+        self._policy, self._url, self._partition, self.place = policy, url, partition, f"source {variable}"
 
     def dataset(self) -> Dataset:
         with self._query() as result:
             schema = pa.schema([pa.field(str(name), pa.string()) for name in result.keys()])  # noqa: SIM118
-        labels = _labelled(self._policy, schema, place=self._place)
+        labels = _labelled(self._policy, schema, place=self.place)
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             wanted = pa.schema([schema.field(name) for name in columns])
@@ -190,7 +226,7 @@ class _SqlSource:
                 for chunk in result.partitions(_BATCH_ROWS):
                     cells = [pa.array([_text(row[i]) for row in chunk], pa.string()) for i in order]
                     batch = pa.RecordBatch.from_arrays(cells, schema=wanted)
-                    _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self._place)
+                    _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self.place)
                     yield batch
 
         return Dataset(schema, labels, scan)
@@ -203,13 +239,19 @@ class _SqlSource:
         bound = {} if self._policy.source.partitions.kind == "none" else {"partition": self._partition}
         try:
             engine = create_engine(self._url, hide_parameters=True)
+        except ModuleNotFoundError as error:
+            raise SourceError(f"{self.place}: the driver {error.name} is not installed; install it") from None
+        except (SQLAlchemyError, ValueError) as error:
+            raise SourceError(f"{self.place}: not a database URL ({type(error).__name__}); correct it") from None
+        try:
             with engine.connect().execution_options(stream_results=True) as connection:
                 yield connection.execute(text(str(self._policy.source.query)), bound)
-            engine.dispose()
         except SQLAlchemyError as error:
             raise SourceError(
-                f"{self._place}: the query failed ({type(error).__name__}); check the URL, the query and the grants"
+                f"{self.place}: the query failed ({type(error).__name__}); check the URL, the query and the grants"
             ) from None
+        finally:
+            engine.dispose()
 
 
 def _text(value: object) -> str | None:
