@@ -19,6 +19,9 @@ from secure_ml.policy.projects import Project
 _ASSETS = (raw, classified, masked, split, trained, validated, registered)
 _CHECKS = (raw_checks, classified_checks, masked_checks, split_checks, trained_checks, validated_checks)
 
+_RETRIES_OF_A_LOST_RUN = "2"
+"""A run whose process was lost is started again where it spends nothing. Training spends budget: people start it."""
+
 
 def job_names(project: str, environment: str) -> tuple[str, str]:
     """Names of the project's two jobs: protect (one partition) and train (the whole)."""
@@ -40,11 +43,13 @@ def project_definitions(project: Project, environment: str) -> dg.Definitions:
                 dg.AssetSelection.assets(*by_partition),
                 partitions_def=partitions_of(policy),
                 description="raw, classified and masked of one partition, with their checks.",
+                tags={"dagster/max_retries": _RETRIES_OF_A_LOST_RUN},
             ),
             dg.define_asset_job(
                 train,
                 dg.AssetSelection.assets(*whole),
                 description="split to registered, over all partitions, with their checks.",
+                tags={"dagster/max_retries": "0"},
             ),
         ],
     )

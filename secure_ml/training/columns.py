@@ -30,23 +30,26 @@ _KEY_BYTES = 32
 def outcome(batch: pa.RecordBatch, policy: Policy) -> pa.Array:
     """Whether each row's label is the policy's positive value; null where the label is missing.
 
+    A column of booleans is what `masked` makes of a label, true for the positive value whatever that is called; any
+    other type is compared with the policy's word.
+
     Raises:
         TrainingError: the positive value does not read as the label column's type.
     """
     values = batch.column(policy.label.column)
+    if pa.types.is_boolean(values.type):
+        return values
     return pc.equal(values, pa.scalar(_positive(policy, values.type), values.type))
 
 
 def _positive(policy: Policy, kind: pa.DataType) -> object:
     text = policy.label.positive.strip()
     try:
-        if pa.types.is_boolean(kind):
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
         if pa.types.is_integer(kind):
             return int(text)
         if pa.types.is_floating(kind):
             return float(text)
-    except (KeyError, ValueError):
+    except ValueError:
         raise TrainingError(
             f"label.positive does not read as {kind}, which column {policy.label.column!r} holds; correct one of them"
         ) from None

@@ -26,7 +26,6 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         description="A candidate version in the model registry, with its model card. People approve it later.",
         kinds={"mlflow", "encrypted"},
         reads={"trained": Stage.TRAINED, "validated": Stage.VALIDATED},
-        retry=dg.RetryPolicy(max_retries=2, delay=5),
     )
     def registered(
         context: dg.AssetExecutionContext,

@@ -1,11 +1,13 @@
 """split: train, validation and test sides by the subject's keyed hash, each stored under keys of its own."""
 
+from typing import Any
+
 import dagster as dg
 
 from secure_ml.access.stages import Stage
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
-from secure_ml.orchestration.pieces import Pieces, pieces_through
+from secure_ml.orchestration.pieces import pieces_through
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
 from secure_ml.training.split import split as split_sides
@@ -35,7 +37,10 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         reads={"masked": Stage.MASKED},
     )
     def split(
-        context: dg.AssetExecutionContext, config: SplitConfig, doors: dg.ResourceParam[Doors], masked: Pieces
+        context: dg.AssetExecutionContext,
+        config: SplitConfig,
+        doors: dg.ResourceParam[Doors],
+        masked: Any,  # Pieces, or the Dataset of a table of one piece; Dagster's inputs know no union
     ) -> Dataset:
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)

@@ -27,7 +27,6 @@ def stage_asset(
     metadata: Mapping[str, Any] | None = None,
     automation: dg.AutomationCondition[dg.AssetKey] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
-    retry: dg.RetryPolicy | None = None,
     pool: str | None = None,
 ) -> Decorator:
     """The decorator of a stage's function.
@@ -42,7 +41,6 @@ def stage_asset(
         metadata: facts known before a run.
         automation: when Dagster materialises it by itself.
         freshness: how old it may become.
-        retry: only for stages that spend nothing.
         pool: limits how many run at once.
     """
     policy = project.policy
@@ -64,6 +62,5 @@ def stage_asset(
         backfill_policy=None if partitions is None else dg.BackfillPolicy.multi_run(1),
         automation_condition=automation,
         freshness_policy=freshness,
-        retry_policy=retry,
         pool=pool,
     )
