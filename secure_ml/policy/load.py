@@ -46,6 +46,8 @@ def load_policy(path: Path) -> Policy:
         raise PolicyError(f"{file}:{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError:
         raise PolicyError(f"{file}:1: not valid YAML: it holds a control character") from None
+    if (twice := _written_twice(root)) is not None:
+        raise PolicyError(f"{file}:{twice.start_mark.line + 1}: {twice.value}: is written twice; keep one")
     if not isinstance(content, dict) or not isinstance(root, yaml.MappingNode):
         raise PolicyError(f"{file}:1: expected the fields type and attributes")
     if content.get("type") != COMPONENT_TYPE or not isinstance(content.get("attributes"), dict):
@@ -84,6 +86,26 @@ def _describe(file: Path, root: yaml.Node, detail: ErrorDetails) -> str:
     elif detail["type"] == "missing":
         message = "is missing"
     return f"{file}:{line}: {field or 'policy'}: {message}"
+
+
+def _written_twice(root: yaml.Node | None) -> yaml.ScalarNode | None:
+    """A key that its mapping has already. YAML's reader keeps the last: a safeguard above it would vanish."""
+    waiting, known = [root], set()
+    while waiting:
+        node = waiting.pop()
+        # An alias can lead back to where it stands.
+        if node is None or id(node) in known:
+            continue
+        known.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            names = [key.value for key in keys]
+            if len(set(names)) != len(names):
+                return next(key for at, key in enumerate(keys) if key.value in names[:at])
+            waiting.extend(value for _, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+    return None
 
 
 def _steps(field: str) -> list[int | str]:
