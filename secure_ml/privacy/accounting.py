@@ -118,6 +118,6 @@ def second_opinion(releases: Sequence[Release], *, delta: Decimal) -> float:
 
     # Gaussian releases of different cost compose to one; a grid for each would only add rounding.
     mu = math.sqrt(sum(release.mu_squared for release in releases))
-    accountant = PLDAccountant(value_discretization_interval=1e-4 * min(1.0, mu))
+    accountant = PLDAccountant(value_discretization_interval=1e-4 * mu)
     accountant.compose(dp_event.GaussianDpEvent(1 / mu))
     return float(accountant.get_epsilon(float(delta)))
