@@ -35,6 +35,7 @@ def init(
                 "policy": str(file),
                 "columns": [vars(column) for column in drafted.columns],
                 "open_questions": list(drafted.open_questions),
+                "to_confirm": list(drafted.to_confirm),
                 "warnings": list(drafted.warnings),
             }
         )
@@ -52,4 +53,7 @@ def init(
         out.print("Before it runs, the steward fills in:")
         for question in drafted.open_questions:
             out.print(f"  - {escape(question)}", soft_wrap=True)
+    out.print("Drafted, and the steward's to confirm or change:")
+    for question in drafted.to_confirm:
+        out.print(f"  - {escape(question)}", soft_wrap=True)
     out.print(f"Then: secure-ml run {name}", soft_wrap=True)

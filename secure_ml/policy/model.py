@@ -1,9 +1,10 @@
 """The base of every policy model: closed, immutable, and worded for a person who edits YAML."""
 
+from collections.abc import Sequence
 from typing import LiteralString
 
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class PolicyModel(BaseModel):
@@ -21,3 +22,14 @@ def fault(field: str, message: LiteralString, **parts: str) -> PydanticCustomErr
         parts: names of columns and fields; never data.
     """
     return PydanticCustomError("policy_fault", message, {"field": field, **parts})
+
+
+def faults(fields: Sequence[tuple[str, ...]], message: LiteralString) -> ValidationError:
+    """One error for each field that breaks the same rule, so that all are edited at once.
+
+    Args:
+        fields: the path of each below the model that raises.
+        message: text.
+    """
+    details = [InitErrorDetails(type=PydanticCustomError("policy_fault", message), loc=f, input=None) for f in fields]
+    return ValidationError.from_exception_data("policy", details)

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from secure_ml.policy.columns import ColumnPolicy, Consent, Subject, TargetLabel
 from secure_ml.policy.gates import Approvals, Gates, Retention, Storage
-from secure_ml.policy.model import PolicyModel, fault
+from secure_ml.policy.model import PolicyModel, fault, faults
 from secure_ml.policy.quality import Quality
 from secure_ml.policy.source import Source
 from secure_ml.policy.training import Split, Training
@@ -86,13 +86,13 @@ class Policy(PolicyModel):
     @model_validator(mode="after")
     def _private_training_is_declared(self) -> "Policy":
         if self.training.estimator.kind == "dp_additive":
-            for name, feature in self.features.items():
-                if feature.bins is None and feature.categories is None:
-                    raise fault(
-                        f"columns.{name}.use",
-                        "needs bins (numeric) or categories (text): private training takes them from the policy, "
-                        "never from the data",
-                    )
+            unbounded = [name for name, f in self.features.items() if f.bins is None and f.categories is None]
+            if unbounded:
+                raise faults(
+                    [("columns", name, "use") for name in unbounded],
+                    "needs bins (numeric) or categories (text): private training takes them from the policy, "
+                    "never from the data",
+                )
         if self.training.backtest is not None and self.source.partitions.kind == "none":
             raise fault("training.backtest", "needs a partitioned source")
         return self

@@ -40,7 +40,8 @@ class Draft:
         text: the whole `defs.yaml`.
         columns: what was found and drafted, by column.
         fields: fields without which the policy does not load, dotted; empty where it can be used as it is.
-        questions: what the steward has to settle.
+        open_questions: what the steward has to fill in before it can run, in words; as many as the fields need.
+        to_confirm: what runs as it was drafted, and is the steward's to confirm or change.
         warnings: what does not hold as long as the draft stays as it is.
     """
 
@@ -48,7 +49,8 @@ class Draft:
     text: str
     columns: tuple[DraftedColumn, ...]
     fields: tuple[str, ...]
-    questions: tuple[str, ...]
+    open_questions: tuple[str, ...]
+    to_confirm: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -64,7 +66,8 @@ def report(contents: Contents, text: str) -> Draft:
         text=text,
         columns=tuple(_row(p) for p in contents.proposals),
         fields=contents.fields_to_fill,
-        questions=tuple(_questions(contents)),
+        open_questions=tuple(_open_questions(contents)),
+        to_confirm=tuple(_to_confirm(contents)),
         warnings=tuple(_warnings(contents)),
     )
 
@@ -76,25 +79,30 @@ def _row(p: Proposal) -> DraftedColumn:
     return DraftedColumn(p.column, found, str(p.treatment["kind"]), use, p.why)
 
 
-def _questions(c: Contents) -> Iterator[str]:
-    yield "purpose: what is the data processed for, and who decides what with the model?"
+def _open_questions(c: Contents) -> Iterator[str]:
     if not c.consent_settled:
-        yield f"consent: which of {_named(c.consent_columns)} covers this purpose? Then say legal_basis: consent"
-    else:
-        yield "legal_basis: on what basis may it be processed?"
-    waiting = [p.column for p in c.proposals if p.is_feature]
+        yield f"consent: which of {_named(c.consent_columns)} covers this purpose? Then legal_basis: consent"
     if not c.accept:
         yield (
-            f"bins or categories of {_named(waiting)}: declare them from your knowledge of the domain; the proposals "
-            "in the file were drafted from the data, and void the guarantee if you take them over"
+            f"bins or categories of {_named(_features(c))}: declare them from your knowledge of the domain; those in "
+            "the file were drafted from the data, so a model that takes them over is to be declared bounds_from: data"
         )
-    yield f"features: does the purpose need {_named(waiting)}? Write the reason for each, or remove it"
-    for p in c.proposals:
-        if p.question:
-            yield f"{p.column}: {p.question}"
+
+
+def _to_confirm(c: Contents) -> Iterator[str]:
+    yield "purpose: what is the data processed for, and who decides what with the model?"
+    if c.consent_settled:
+        yield "legal_basis: on what basis may it be processed?"
+    yield f"features: does the purpose need {_named(_features(c))}? Write the reason for each, or remove it"
+    for question in dict.fromkeys(p.question for p in c.proposals if p.question):
+        yield f"{_named([p.column for p in c.proposals if p.question == question])}: {question}"
     if c.subject is None:
         yield "subject: can one person have several rows? Then name the column that is the same in all of them"
     yield "gates, approvals, retention: drafted from habit; what does your organisation ask for?"
+
+
+def _features(c: Contents) -> list[str]:
+    return [p.column for p in c.proposals if p.is_feature]
 
 
 def _warnings(c: Contents) -> Iterator[str]:
