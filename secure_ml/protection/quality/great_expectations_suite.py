@@ -91,10 +91,8 @@ class Suite:
 
     @functools.cached_property
     def _built(self) -> Any:
-        import great_expectations as gx
-
         named = zip(self._schema.names, self._expectations, strict=True)
-        return gx.ExpectationSuite(name=_NAME, expectations=[_built(name, e) for name, e in named])
+        return _library().ExpectationSuite(name=_NAME, expectations=[_built(name, e) for name, e in named])
 
     def _not_evaluated(self, index: int, problem: str) -> QualityError:
         return QualityError(
@@ -111,8 +109,7 @@ def _evidence_type(expectation: Expectation) -> pa.DataType:
 
 
 def _built(name: str, expectation: Expectation) -> Any:
-    from great_expectations import expectations as gxe
-
+    gxe = _library().expectations
     match expectation:
         case NotNull():
             return gxe.ExpectColumnValuesToNotBeNull(column=name)
@@ -141,19 +138,29 @@ def _validate(suite: Any, frame: Any) -> dict[str, Any]:
 
 @functools.cache
 def _context() -> Any:
-    """Great Expectations in memory: no file, no progress bar, no word to its makers or to any log."""
-    import great_expectations as gx
+    """Great Expectations in memory: no file, no progress bar, no word to its makers."""
+    gx = _library()
     from great_expectations.data_context.types.base import (
         DataContextConfig,
         InMemoryStoreBackendDefaults,
         ProgressBarsConfig,
     )
 
-    # Some of its paths log the text of what a metric raised, and that text may quote a cell.
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
     config = DataContextConfig(
         analytics_enabled=False,
         progress_bars=ProgressBarsConfig(globally=False),
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
     )
     return gx.get_context(mode="ephemeral", project_config=config)
+
+
+@functools.cache
+def _library() -> Any:
+    """Great Expectations, whose log is silent from its import on: some of its paths write what a metric raised there.
+
+    That text may quote a cell. What went wrong is in the result too, which is looked at.
+    """
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    import great_expectations
+
+    return great_expectations
