@@ -17,8 +17,7 @@ from secure_ml.protection.draft.people import Hashes
 FEW_VALUES = 12
 """Up to so many different numbers, a column is cut at the numbers themselves."""
 
-_CANDIDATES_A_CUT = 12
-_LEVELS_OF_ROUNDNESS = 4
+_LEVELS_OF_ROUNDNESS = 5
 
 Floats = npt.NDArray[np.float64]
 
@@ -111,13 +110,11 @@ def _round_numbers(low: float, target: float, high: float, multiple_of: float | 
             return
         first, last = math.floor(low / step) + 1, math.floor(high / step)
         near = round(target / step)
-        for k in {min(max(near + shift, first), last): None for shift in (0, 1, -1, 2, -2)}:
+        for k in {min(max(near + shift, first), last): None for shift in (0, 1, -1)}:
             value = float(f"{k * step:.12g}") + 0.0
             if low < value <= high and value not in given:
                 given.add(value)
                 yield value
-                if len(given) == _CANDIDATES_A_CUT:
-                    return
 
 
 def _steps(exponent: int) -> Iterator[float]:

@@ -29,7 +29,7 @@ from secure_ml.protection.draft.table import USUAL_MISSING, TableFile, check_col
 from secure_ml.protection.draft.telling import telling
 from secure_ml.vault.dataset import Dataset
 
-_OWN_SHARE = 0.99
+_OWN_SHARE, _RANGE_OF_ROWS = 0.99, 2
 _PROJECT = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
@@ -62,7 +62,7 @@ def draft_policy(data: Path, *, project: str, label: str, subject: str | None, a
     if not profile.rows:
         raise DraftError(f"{file.path}: a header and no row; deliver the table with its rows")
     studied = study(profile, label=label, subject=subject)
-    proposals, granted = _settle(studied, table)
+    proposals, granted = _settle(studied, table, rows=profile.rows)
     contents = _contents(studied, proposals, granted, file=file, project=project, accept=accept, folder=folder)
     text = render(contents)
     _require_sound(text, loads=contents.loads)
@@ -79,7 +79,7 @@ def _require_named(table: Dataset, *, label: str, subject: str | None) -> None:
         raise DraftError(f"the column {label!r} cannot be both label and subject; name two columns")
 
 
-def _settle(studied: Study, table: Dataset) -> tuple[tuple[Proposal, ...], Mapping[str, tuple[str, ...]]]:
+def _settle(studied: Study, table: Dataset, *, rows: int) -> tuple[tuple[Proposal, ...], Mapping[str, tuple[str, ...]]]:
     """The second pass, and what it leaves: proposals, and spellings of consent that enough people have."""
     intervals = settings_for(studied.size, most_telling=0.5).intervals
     domains = [domain_of(a, studied.values[a.column], studied.hashes, intervals=intervals) for a in studied.assignments]
@@ -98,7 +98,9 @@ def _settle(studied: Study, table: Dataset) -> tuple[tuple[Proposal, ...], Mappi
     for assignment, domain in zip(studied.assignments, domains, strict=True):
         values = studied.values[assignment.column]
         told = telling(values.filter(labelled), outcomes) if assignment.role is Role.FEATURE else 0.5
-        proposals.append(propose(assignment, domain.settle(holders), telling=told, numbers_rows=_numbers_rows(values)))
+        proposals.append(
+            propose(assignment, domain.settle(holders), telling=told, numbers_rows=_numbers_rows(values, rows=rows))
+        )
     if not any(p.is_feature for p in proposals):
         raise DraftError(
             "no column can be a feature: each is the label, an identifier, a protected attribute, free text, tells the "
@@ -117,12 +119,14 @@ def _count(studied: Study, domains: list[Domain], table: Dataset) -> Holders:
     return count_holders(table, candidates, types=types, people=studied.people)
 
 
-def _numbers_rows(values: pa.Array) -> bool:
-    """Whether whole numbers or texts differ in nearly every row."""
-    if not (pa.types.is_integer(values.type) or pa.types.is_string(values.type)):
-        return False
+def _numbers_rows(values: pa.Array, *, rows: int) -> bool:
+    """Whether whole numbers lie so close and differ so much that they count the rows."""
     present = len(values) - values.null_count
-    return bool(present and pc.count_distinct(values).as_py() >= _OWN_SHARE * present)
+    if not present or not pa.types.is_integer(values.type):
+        return False
+    edges = pc.min_max(values).as_py()
+    dense = edges["max"] - edges["min"] <= _RANGE_OF_ROWS * rows
+    return bool(dense and pc.count_distinct(values).as_py() >= _OWN_SHARE * present)
 
 
 def _contents(

@@ -85,10 +85,9 @@ class _Wanted:
         index = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         rows = np.flatnonzero((index >= 0) & present)
         pairs = np.unique(np.stack([index[rows].astype(np.uint64), hashes[rows]]), axis=1)
-        for position in range(len(self._open)):
-            holders = self._holders[self._open[position]]
-            own = pairs[1, pairs[0] == position]
-            holders.update(own[: 2 * FEWEST_PEOPLE].tolist())
+        edges = np.searchsorted(pairs[0], np.arange(len(self._open) + 1, dtype=np.uint64))
+        for value, start, end in zip(self._open, edges[:-1], edges[1:], strict=True):
+            self._holders[value].update(pairs[1, start : min(end, start + FEWEST_PEOPLE)].tolist())
         self._open = [value for value in self._open if len(self._holders[value]) < FEWEST_PEOPLE]
 
     def counts(self) -> dict[Value, int]:
