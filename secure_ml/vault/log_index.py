@@ -41,9 +41,9 @@ class LogIndex:
         """Index of the last entry that committed a version at this address, and that version's id."""
         return self._commits.get(address)
 
-    def last_commits(self, prefix: str) -> list[str]:
-        """Ids of the versions committed last at each address that begins so."""
-        return [version_id for address, (_, version_id) in self._commits.items() if address.startswith(prefix)]
+    def addresses(self, prefix: str) -> list[str]:
+        """The addresses that begin so and at which a version was committed, sorted."""
+        return sorted(address for address in self._commits if address.startswith(prefix))
 
     def last_verdict(self, version_id: str, check: str) -> int | None:
         """Index of the last entry that recorded this check's verdict on this version."""

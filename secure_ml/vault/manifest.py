@@ -41,6 +41,18 @@ class Address:
                 "with a letter or digit"
             )
 
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """The inverse of `str`.
+
+        Raises:
+            AccessRefused: the text is no address.
+        """
+        key, _, partition = text.removesuffix("]").partition("[")
+        environment, _, rest = key.partition("/")
+        project, _, stage = rest.partition("/")
+        return cls(environment, project, stage, partition)
+
     def __str__(self) -> str:
         key = f"{self.environment}/{self.project}/{self.stage}"
         return f"{key}[{self.partition}]" if self.partition else key

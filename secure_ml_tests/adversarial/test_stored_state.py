@@ -127,12 +127,16 @@ def test_a_deleted_head_is_refused_and_not_taken_for_an_empty_place(checked_proj
         opened_rows(checked_project)
     with pytest.raises(Tampered, match="committed last"):
         checked_project.installation.versions.heads(environment=ENVIRONMENT, project=PROJECT)
+    with pytest.raises(Tampered, match="committed last"):
+        checked_project.installation.versions.all_heads()
 
 
 def test_a_deleted_manifest_is_refused_and_not_taken_for_an_empty_place(checked_project: SmallProject) -> None:
     Database(checked_project).run("DELETE FROM manifests")
     with pytest.raises(Tampered, match="gone"):
         opened_rows(checked_project)
+    with pytest.raises(Tampered, match="gone"):
+        checked_project.installation.versions.all_heads()
 
 
 def test_the_head_of_another_partition_is_refused(tmp_path: Path) -> None:
