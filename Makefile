@@ -65,8 +65,7 @@ check: setup ## Lint, types, import directions, generated pages.
 
 bench: setup ## Run every benchmark; fails when a claim does not hold.
 	@failed=; \
-	for benchmark in benchmarks/[a-z]*.py; do \
-		[[ -e $$benchmark ]] || continue; \
+	for benchmark in $(filter-out benchmarks/report.py,$(sort $(wildcard benchmarks/*.py))); do \
 		echo "== $$benchmark"; \
 		$(BIN)/python "$$benchmark" || failed="$$failed $$benchmark"; \
 	done; \

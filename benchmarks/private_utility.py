@@ -5,7 +5,6 @@ UCI Adult, its official split, the features as a steward would declare them. Our
 same run.
 """
 
-import json
 import os
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from report import Result, report, skip
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -29,6 +29,7 @@ from secure_ml.vault.labels import STRICTEST
 
 EPSILON, DELTA, FITS = Decimal(1), Decimal("1e-6"), 5
 MINIMUM_AUC, MINIMUM_ACCURACY = 0.909, 0.857
+CLAIM = "dp_additive at epsilon 1, delta 1e-6 on Adult: AUC at least 0.909 and accuracy at least 0.857"
 BINS: dict[str, list[float]] = {
     "age": list(range(20, 80, 5)),
     "education_num": list(range(2, 17)),
@@ -82,9 +83,7 @@ def main() -> int:
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     path = Path(os.environ.get("SECURE_ML_DATASETS", default)) / "adult.csv.gz"
     if not path.exists():
-        print("skipped: adult.csv.gz is not there; set SECURE_ML_DATASETS to the folder that holds it")
-        print(json.dumps({"claim": "private utility on Adult", "skipped": True}))
-        return 0
+        return skip(CLAIM, reason="adult.csv.gz is not there; set SECURE_ML_DATASETS to the folder that holds it")
     table = pd.read_csv(path, keep_default_na=False)
     train, test = table[table["split"] == "train"], table[table["split"] == "test"]
     truth = (test["income"] == ">50K").to_numpy()
@@ -106,22 +105,19 @@ def main() -> int:
         )
         rows.append(_row(f"dp_additive, epsilon 1, fit {number + 1}", truth, model.predict_probability(batch), start))
     auc, accuracy = (float(np.mean([row[i] for row in rows[1:]])) for i in (1, 2))
-    print(f"{'model':<34} {'AUC':>7} {'accuracy':>9} {'seconds':>8}")
-    for name, *figures in [*rows, ("dp_additive, mean", auc, accuracy, float(np.mean([row[3] for row in rows[1:]])))]:
-        print(f"{name:<34} {figures[0]:>7.4f} {figures[1]:>9.4f} {figures[2]:>8.2f}")
-    holds = auc >= MINIMUM_AUC and accuracy >= MINIMUM_ACCURACY
-    result = {
-        "claim": "dp_additive at epsilon 1, delta 1e-6 on Adult: AUC at least 0.909 and accuracy at least 0.857",
-        "ours": round(auc, 4),
-        "peer": round(rows[0][1], 4),
-        "unit": "AUC (peer: logistic regression without privacy)",
-        "ratio": round(auc / rows[0][1], 4),
-        "goal": f"AUC >= {MINIMUM_AUC}, accuracy >= {MINIMUM_ACCURACY}",
-        "holds": holds,
-        "accuracy": round(accuracy, 4),
-    }
-    print(json.dumps(result))
-    return 0 if holds else 1
+    shown = [*rows, ("dp_additive, mean", auc, accuracy, float(np.mean([row[3] for row in rows[1:]])))]
+    result = Result(
+        claim=CLAIM,
+        ours=round(auc, 4),
+        peer=round(rows[0][1], 4),
+        unit="AUC (peer: logistic regression without privacy)",
+        ratio=round(auc / rows[0][1], 4),
+        goal=f"AUC >= {MINIMUM_AUC}, accuracy >= {MINIMUM_ACCURACY}",
+        holds=auc >= MINIMUM_AUC and accuracy >= MINIMUM_ACCURACY,
+        more={"accuracy": round(accuracy, 4)},
+    )
+    table = [[name, f"{a:.4f}", f"{b:.4f}", f"{seconds:.2f}"] for name, a, b, seconds in shown]
+    return report(result, header=["model", "AUC", "accuracy", "seconds"], rows=table)
 
 
 def _row(name: str, truth: np.ndarray, predicted: np.ndarray, start: float) -> tuple[str, float, float, float]:

@@ -5,6 +5,7 @@ Belongs here: making Dagster's home. Must stay out: what runs in it.
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +16,28 @@ from secure_ml.guard.telemetry import silence
 from secure_ml.settings import Settings, SettingsError, project_root
 
 
+_VARIABLES = ("DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE", "TMPDIR", "MPLCONFIGDIR")
+
+
 def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) -> Path:
     """Makes the instance's folder and sets the variables that dagster.yaml names. Returns the folder.
 
+    Temporary files and caches of libraries get their place below the home too, whatever the environment said before:
+    a library's temporary file elsewhere would be a copy that nobody knows of.
+
     Args:
         settings: the installation's places.
-        environ: the process's environment; what it sets already stays.
+        environ: the process's environment; where Dagster's home and storage are set already, they stay.
 
     Raises:
-        SettingsError: the folder cannot be written, or dagster.yaml is missing.
+        SettingsError: a folder cannot be written, or dagster.yaml is missing.
     """
     silence(environ)
     home = settings.dagster
     source = project_root() / "dagster.yaml"
     try:
-        (home / "storage").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (home, home / "storage", settings.temporary, settings.matplotlib):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copyfile(source, home / "dagster.yaml")
     except OSError as error:
         raise SettingsError(
@@ -38,12 +46,28 @@ def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) 
         ) from None
     environ.setdefault("DAGSTER_HOME", str(home))
     environ.setdefault("SECURE_ML_DAGSTER_STORAGE", str(home / "storage"))
+    environ["TMPDIR"] = str(settings.temporary)
+    environ["MPLCONFIGDIR"] = str(settings.matplotlib)
     return home
 
 
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The installation's Dagster instance, whatever DAGSTER_HOME says."""
-    home = prepare_dagster_home(settings, os.environ)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        yield instance
+    """The installation's Dagster instance, whatever DAGSTER_HOME says.
+
+    While it is open, this process's variables and its folder for temporary files are the installation's.
+    """
+    before, folder = {name: os.environ.pop(name, None) for name in _VARIABLES}, tempfile.tempdir
+    try:
+        home = prepare_dagster_home(settings, os.environ)
+        # Python asks for TMPDIR once, and may have done so already.
+        tempfile.tempdir = str(settings.temporary)
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            yield instance
+    finally:
+        tempfile.tempdir = folder
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -30,8 +30,10 @@ class DoorIOManager(dg.IOManager):
             key = context.asset_key
             door = self._doors.door(key, context.run_id)
             partition = context.partition_key if context.has_partition_key else ""
-            stored = door.write(stage_of(key), partition, obj)
-            context.add_output_metadata(stored_metadata(stored))
+            stage = stage_of(key)
+            stored = door.write(stage, partition, obj)
+            policy = self._doors.installation.policy_of(key.path[1])
+            context.add_output_metadata(stored_metadata(stored, stage, policy))
             # Semi-public: the version is known only after the stream has ended.
             context.step_context.set_data_version(key, dg.DataVersion(stored.digest))
 

@@ -9,12 +9,15 @@ which opens it for one block and closes it again.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from secure_ml.guard.redaction import Redactor
-from secure_ml.release.registry import ModelRegistry
 from secure_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from secure_ml.release.registry import ModelRegistry
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class RegistryResource:
         return f"sqlite:///{self._settings.mlflow / 'mlflow.db'}"
 
     @contextmanager
-    def opened(self, context: dg.AssetExecutionContext, *, project: str, environment: str) -> Iterator[ModelRegistry]:
+    def opened(self, context: dg.AssetExecutionContext, *, project: str, environment: str) -> "Iterator[ModelRegistry]":
         """The registry, while dagster-mlflow's run for this Dagster run is active.
 
         Raises:
@@ -51,6 +54,8 @@ class RegistryResource:
         """
         import mlflow
         from dagster_mlflow.resources import MlFlow
+
+        from secure_ml.release.registry import ModelRegistry
 
         self._settings.mlflow.mkdir(mode=0o700, parents=True, exist_ok=True)
         artefacts = (self._settings.mlflow / "artifacts").as_uri()

@@ -3,14 +3,18 @@
 Belongs here: composition without data access. Must stay out: files, keys, log (the door makes the first Dataset).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from secure_ml.vault.labels import Label, LabelError, declassify, join
 
-Scan = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Scan = Callable[[Sequence[str]], "Iterator[pa.RecordBatch]"]
 """Opens one pass over the named columns, in that order."""
 
 
@@ -79,12 +83,16 @@ class Dataset:
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows at once, for an estimator that needs them."""
+        import pyarrow as pa
+
         wanted = list(self.schema.names if columns is None else columns)
         schema = pa.schema([self.schema.field(name) for name in wanted])
         return pa.Table.from_batches(self.scan(wanted), schema=schema)
 
-    def select(self, columns: Sequence[str]) -> "Dataset":
+    def select(self, columns: Sequence[str]) -> Dataset:
         """The same rows with only these columns."""
+        import pyarrow as pa
+
         missing = [name for name in columns if name not in self.labels]
         if missing:
             raise DatasetError(f"no such column here: {', '.join(missing)}")
@@ -100,7 +108,7 @@ class Dataset:
         also_reads: Sequence[str] = (),
         section_column: str | None = None,
         summary: Callable[[], Mapping[str, int | float | str]] = dict,
-    ) -> "Dataset":
+    ) -> Dataset:
         """A dataset whose batches are `function` of this one's.
 
         `function` sees the columns named by `outputs` and `also_reads` only. It may drop rows and may return no row.
@@ -112,6 +120,8 @@ class Dataset:
             section_column: see the attribute.
             summary: see the attribute.
         """
+        import pyarrow as pa
+
         reads = tuple(dict.fromkeys([name for output in outputs for name in output.reads] + list(also_reads)))
         schema = pa.schema([pa.field(output.name, output.type) for output in outputs])
         labels = {}

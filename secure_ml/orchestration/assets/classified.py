@@ -7,7 +7,6 @@ from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.automation import when_inputs_pass
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.policy.projects import Project
-from secure_ml.protection.classify.findings import classify
 from secure_ml.vault.dataset import Dataset
 
 
@@ -24,6 +23,8 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         automation=when_inputs_pass(),
     )
     def classified(raw: Dataset) -> Dataset:
+        from secure_ml.protection.classify.findings import classify
+
         with safe_failures():
             return classify(raw)
 

@@ -8,23 +8,22 @@ from secure_ml.access.stages import Stage
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.automation import when_inputs_pass
 from secure_ml.orchestration.failures import safe_failures
-from secure_ml.orchestration.metadata import lineage_metadata
 from secure_ml.orchestration.resources import Doors
+from secure_ml.orchestration.schemas import masked_lineage
 from secure_ml.policy.projects import Project
-from secure_ml.protection.mask.masking import Masking
 from secure_ml.vault.dataset import Dataset
 
 
 def build(project: Project, environment: str) -> dg.AssetsDefinition:
     """The asset for one project."""
     policy = project.policy
-    lineage = lineage_metadata(policy, environment)
+    lineage = masked_lineage(policy, environment)
 
     @stage_asset(
         project,
         environment,
         Stage.MASKED,
-        description="The columns that the purpose needs, each with its treatment; only subjects who agreed to it.",
+        description="Only the columns that the purpose needs, each with its treatment, of the subjects who agreed to it.",
         kinds={"presidio", "encrypted"},
         reads={"raw": Stage.RAW, "classified": Stage.CLASSIFIED},
         metadata=lineage,
@@ -33,6 +32,8 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
     def masked(
         context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors], raw: Dataset, classified: Dataset
     ) -> dg.MaterializeResult[Dataset]:
+        from secure_ml.protection.mask.masking import Masking
+
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)
             masking = Masking(policy, key_for=lambda purpose: door.derive_key(purpose, by=Stage.MASKED))

@@ -7,8 +7,8 @@ import dagster as dg
 from secure_ml.access.stages import Stage
 from secure_ml.orchestration.assets.stage import stage_asset
 from secure_ml.orchestration.failures import safe_failures
-from secure_ml.orchestration.metadata import declared_schema
 from secure_ml.orchestration.resources import Doors
+from secure_ml.orchestration.schemas import SCHEMA, declared_schema
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
@@ -25,7 +25,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         Stage.RAW,
         description=f"{policy.title}: the source as it came, encrypted on arrival. Purpose: {policy.purpose}",
         kinds={policy.source.format, "encrypted"},
-        metadata={"policy_digest": policy.digest, "declared_columns": declared_schema(policy)},
+        metadata={"policy_digest": policy.digest, SCHEMA: declared_schema(policy)},
         freshness=dg.FreshnessPolicy.time_window(fail_window=_FRESH_FOR),
     )
     def raw(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors]) -> Dataset:

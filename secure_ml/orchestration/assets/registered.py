@@ -11,7 +11,6 @@ from secure_ml.orchestration.provenance import code_version, environment_lock_di
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
-from secure_ml.release.registration import Circumstances, register_candidate
 from secure_ml.vault.dataset import Dataset
 
 
@@ -34,6 +33,8 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         trained: Dataset,
         validated: Dataset,
     ) -> Dataset:
+        from secure_ml.release.registration import Circumstances, register_candidate
+
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)
             circumstances = Circumstances(

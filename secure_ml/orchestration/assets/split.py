@@ -10,7 +10,6 @@ from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.pieces import pieces_through
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
-from secure_ml.training.split import split as split_sides
 from secure_ml.vault.dataset import Dataset
 
 
@@ -42,6 +41,8 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         doors: dg.ResourceParam[Doors],
         masked: Any,  # Pieces, or the Dataset of a table of one piece; Dagster's inputs know no union
     ) -> Dataset:
+        from secure_ml.training.split import split as split_sides
+
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)
             pieces = pieces_through(masked, config.through, allow_holes=policy.split.allow_holes)

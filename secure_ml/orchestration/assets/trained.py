@@ -1,6 +1,7 @@
 """trained: one candidate model, paid for before it is learned."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,10 +11,10 @@ from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import known_partitions
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
-from secure_ml.privacy.charge import Charge
-from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
-from secure_ml.release.candidate import train_candidate
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.privacy.charge import Charge
 
 
 def build(project: Project, environment: str) -> dg.AssetsDefinition:
@@ -30,10 +31,13 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         pool=f"{policy.project}_training",
     )
     def trained(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors], split: Dataset) -> Dataset:
+        from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
+        from secure_ml.release.candidate import train_candidate
+
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)
 
-            def charge(*, epsilon: Decimal, delta: Decimal, description: str) -> Charge:
+            def charge(*, epsilon: Decimal, delta: Decimal, description: str) -> "Charge":
                 asked = {"epsilon": str(epsilon), "delta": str(delta), "description": description}
                 return read_charge(door.send(ChargeBudget, BudgetCharged, **asked), project=policy.project)
 

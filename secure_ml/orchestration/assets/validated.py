@@ -8,7 +8,6 @@ from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import known_partitions
 from secure_ml.orchestration.metadata import evidence_metadata
 from secure_ml.policy.projects import Project
-from secure_ml.release.validation import read_evidence, validate_candidate
 from secure_ml.vault.dataset import Dataset
 
 
@@ -26,6 +25,8 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
     )
     def validated(split: Dataset, trained: Dataset) -> dg.MaterializeResult[Dataset]:
         import numpy as np
+
+        from secure_ml.release.validation import read_evidence, validate_candidate
 
         with safe_failures():
             evidence = validate_candidate(

@@ -1,6 +1,7 @@
 """Checks of classified: nothing sensitive that the policy does not declare."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -8,9 +9,10 @@ from secure_ml.access.stages import Stage
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
 from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
-from secure_ml.protection.classify.compare import Discrepancy, Severity, compare
-from secure_ml.protection.classify.finding import read_findings
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.protection.classify.compare import Discrepancy
 
 _DESCRIPTIONS = {
     "no_undeclared_sensitive_column": "No column is more sensitive than the policy declares, and none is undeclared.",
@@ -28,15 +30,20 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     return build_checks(project, environment, Stage.CLASSIFIED, _DESCRIPTIONS, judge)
 
 
-def discrepancies(classified: Dataset, policy: Policy) -> tuple[Discrepancy, ...]:
+def discrepancies(classified: Dataset, policy: Policy) -> "tuple[Discrepancy, ...]":
     """Where the findings go beyond the policy."""
+    from secure_ml.protection.classify.compare import compare
+    from secure_ml.protection.classify.finding import read_findings
+
     findings = [finding for batch in classified.scan() for finding in read_findings(batch)]
     declared = {name: (c.category, c.entity, c.identifiability) for name, c in policy.columns.items()}
     return compare(findings, declared, blocking_confidence=_BLOCKING_CONFIDENCE)
 
 
-def judgement(found: Sequence[Discrepancy]) -> Judgement:
+def judgement(found: "Sequence[Discrepancy]") -> Judgement:
     """The discrepancies as a verdict: one that blocks fails it, the others are told."""
+    from secure_ml.protection.classify.compare import Severity
+
     blocking = [d for d in found if d.severity is Severity.BLOCKING]
     return Judgement(
         "no_undeclared_sensitive_column",

@@ -1,14 +1,17 @@
 """Checks of masked: only what the purpose needs, and no identifier left."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from secure_ml.access.stages import Stage
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
 from secure_ml.policy.projects import Project
-from secure_ml.protection.mask.inspection import Inspection, inspect
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.protection.mask.inspection import Inspection
 
 _DESCRIPTIONS = {
     "minimisation": "Exactly the columns that the policy lets through, with its types and labels.",
@@ -20,12 +23,14 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     """The checks for one project."""
 
     def judge(masked: Dataset) -> Sequence[Judgement]:
+        from secure_ml.protection.mask.inspection import inspect
+
         return judgements(inspect(masked, project.policy))
 
     return build_checks(project, environment, Stage.MASKED, _DESCRIPTIONS, judge)
 
 
-def judgements(found: Inspection) -> tuple[Judgement, ...]:
+def judgements(found: "Inspection") -> tuple[Judgement, ...]:
     """The inspection as verdicts."""
     faults = {
         "missing": found.absent,

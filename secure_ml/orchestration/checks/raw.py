@@ -1,14 +1,17 @@
 """Checks of raw: schema, and data quality by Great Expectations, in one pass."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from secure_ml.access.stages import Stage
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
 from secure_ml.policy.projects import Project
-from secure_ml.protection.quality import QualityReport, inspect_quality
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.protection.quality import QualityReport
 
 _DESCRIPTIONS = {
     "schema": "Every declared column is there, enough rows came, and cells read as their declared type.",
@@ -20,12 +23,14 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     """The checks for one project."""
 
     def judge(raw: Dataset) -> Sequence[Judgement]:
+        from secure_ml.protection.quality import inspect_quality
+
         return judgements(inspect_quality(raw, project.policy))
 
     return build_checks(project, environment, Stage.RAW, _DESCRIPTIONS, judge)
 
 
-def judgements(report: QualityReport) -> tuple[Judgement, ...]:
+def judgements(report: "QualityReport") -> tuple[Judgement, ...]:
     """The report as verdicts."""
     failed = [result for result in report.expectations if not result.passed]
     return (

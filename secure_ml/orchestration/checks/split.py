@@ -1,6 +1,7 @@
 """Checks of split: nobody on two sides, and no feature that gives the label away."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -8,8 +9,10 @@ from secure_ml.access.stages import Stage
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
 from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
-from secure_ml.training.leakage import SplitFacts, examine
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.training.leakage import SplitFacts
 
 _DESCRIPTIONS = {
     "no_subject_on_two_sides": "Every subject lies on one side only, and every side holds both outcomes.",
@@ -22,12 +25,14 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     """The checks for one project."""
 
     def judge(split: Dataset) -> Sequence[Judgement]:
+        from secure_ml.training.leakage import examine
+
         return judgements(examine(split, project.policy), project.policy)
 
     return build_checks(project, environment, Stage.SPLIT, _DESCRIPTIONS, judge)
 
 
-def judgements(facts: SplitFacts, policy: Policy) -> tuple[Judgement, ...]:
+def judgements(facts: "SplitFacts", policy: Policy) -> tuple[Judgement, ...]:
     """The facts as verdicts."""
     sizes = {f"rows_{name}": side.rows for name, side in facts.sides.items()}
     one_class = [f"the side {name} is empty or holds one outcome only" for name in facts.one_class_sides]

@@ -1,14 +1,17 @@
 """Checks of trained: what the model cost in privacy stands in the ledger, as its facts say."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from secure_ml.access.stages import Stage
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
 from secure_ml.policy.projects import Project
-from secure_ml.release.candidate import Candidate, read_candidate
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.release.candidate import Candidate
 
 _DESCRIPTIONS = {
     "privacy_is_accounted": "A private model was paid for in the budget ledger; one without privacy says so.",
@@ -19,12 +22,14 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     """The checks for one project."""
 
     def judge(trained: Dataset) -> Sequence[Judgement]:
+        from secure_ml.release.candidate import read_candidate
+
         return (judgement(read_candidate(trained)),)
 
     return build_checks(project, environment, Stage.TRAINED, _DESCRIPTIONS, judge)
 
 
-def judgement(candidate: Candidate) -> Judgement:
+def judgement(candidate: "Candidate") -> Judgement:
     """The candidate's facts as a verdict."""
     facts = candidate.model.facts
     paid = facts.epsilon == "" or candidate.charge_id != ""

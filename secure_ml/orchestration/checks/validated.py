@@ -1,16 +1,17 @@
 """Checks of validated: the policy's gates on performance, calibration and fairness."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.assessment.gates import Judgement as GateJudgement
-from secure_ml.assessment.gates import refusals
 from secure_ml.orchestration.checks.assessment import Judgement, build_checks
 from secure_ml.policy.projects import Project
-from secure_ml.release.validation import read_evidence
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.assessment.gates import Judgement as GateJudgement
 
 _DESCRIPTIONS = {
     "performance": "Metrics of the test side, and of the temporal backtest, meet the policy's bounds.",
@@ -27,6 +28,8 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     performance = {gate.metric for gate in policy.gates.performance}
 
     def judge(validated: Dataset) -> Sequence[Judgement]:
+        from secure_ml.release.validation import read_evidence
+
         gates = read_evidence(validated).judgements(policy)
         return (
             judgement("performance", [g for g in gates if g.name in performance - _CALIBRATION]),
@@ -37,8 +40,10 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     return build_checks(project, environment, Stage.VALIDATED, _DESCRIPTIONS, judge)
 
 
-def judgement(check: str, gates: Sequence[GateJudgement]) -> Judgement:
+def judgement(check: str, gates: "Sequence[GateJudgement]") -> Judgement:
     """The gates of one check as a verdict; it blocks when a blocking gate failed."""
+    from secure_ml.assessment.gates import refusals
+
     failed = [gate for gate in gates if not gate.passed]
     words = "; ".join(gate.words for gate in (failed or gates)) or "the policy sets no gate here"
     facts = {gate.name.replace(" ", "_"): gate.value for gate in gates if gate.value is not None}
