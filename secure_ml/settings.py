@@ -70,6 +70,16 @@ class Settings:
         return self.home / "projects"
 
     @property
+    def temporary(self) -> Path:
+        """Temporary files, also those of libraries."""
+        return self.home / "tmp"
+
+    @property
+    def matplotlib(self) -> Path:
+        """Matplotlib's list of fonts."""
+        return self.home / "matplotlib"
+
+    @property
     def state_file(self) -> Path | None:
         """File of the state, where it is SQLite's."""
         _, sqlite, file = self.state_url.partition("sqlite:///")

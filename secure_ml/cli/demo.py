@@ -1,25 +1,29 @@
 """`secure-ml demo`: the shipped loan table from raw to a registered model, and what was done, in one page."""
 
-from collections import Counter
+import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote, urlparse
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from secure_ml.access.stages import Stage
-from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.opened import ENVIRONMENT, opened
 from secure_ml.cli.run import run_project
-from secure_ml.cli.screen import out, show_json
+from secure_ml.cli.screen import out, plain_table, show_json
 from secure_ml.cli.status import show_not_protected
-from secure_ml.installation import Installation
-from secure_ml.policy.project import Policy
-from secure_ml.vault.manifest import Manifest
+from secure_ml.cli.summary import ColumnSummary, ProjectSummary, summarise
 
 _PROJECT = "loan_approval"
+_USES = {
+    "feature": "learned from",
+    "fairness": "to compare groups",
+    "review": "for reviewers",
+    "administrative": "administrative",
+    "never": "not needed",
+}
+_GAPS = {"demographic_parity_difference": "selection rate", "equalized_odds_difference": "error rates"}
 
 
 def demo(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False) -> None:
@@ -28,86 +32,67 @@ def demo(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON obje
         outcomes = run_project(installation, _PROJECT, until=Stage.REGISTERED, partition=None)
         if not outcomes[-1].success:
             raise typer.Exit(1)
-        content = summary(installation.installation, _PROJECT)
+        summary = summarise(installation.installation, _PROJECT, environment=ENVIRONMENT)
         if as_json:
-            show_json(content)
+            show_json(dataclasses.asdict(summary))
         else:
-            _show(installation, content)
+            show_summary(summary)
+            show_not_protected(installation.installation.settings.profile)
 
 
-def summary(installation: Installation, project: str) -> dict[str, object]:
-    """What the signed manifests and verdicts say about a finished run; no data is opened."""
-    manifests = installation.versions.heads(environment=ENVIRONMENT, project=project)
-    latest = {Stage(m.address.stage): m for m in manifests}
-    masked = [m for m in manifests if m.address.stage == Stage.MASKED]
-    estimator = installation.policy_of(project).training.estimator
-    spent = installation.ledger.spent(f"{ENVIRONMENT}/{project}")
-    validated = latest[Stage.VALIDATED]
-    return {
-        "project": project,
-        "partitions": len(masked),
-        "rows_raw": sum(m.rows for m in manifests if m.address.stage == Stage.RAW),
-        "rows_masked": sum(m.rows for m in masked),
-        "columns": _columns(installation.policy_of(project), manifests),
-        "estimator": estimator.kind,
-        "guarantee": latest[Stage.TRAINED].summary.get("guarantee", ""),
-        "epsilon_spent": str(spent.epsilon),
-        "delta_spent": str(spent.delta),
-        "figures": dict(validated.summary),
-        "model_card": _card(latest[Stage.REGISTERED]),
-        "registered": dict(latest[Stage.REGISTERED].summary),
-        "audit_log_entries": installation.log.size(),
-    }
-
-
-def _columns(policy: Policy, manifests: list[Manifest]) -> list[dict[str, object]]:
-    """What was found in each column, and what was done to it."""
-    from secure_ml.protection.mask.describe import describe_treatment
-
-    found: dict[str, Counter[str]] = {name: Counter() for name in policy.columns}
-    unknown: Counter[str] = Counter()
-    for manifest in manifests:
-        if manifest.address.stage == Stage.CLASSIFIED:
-            for name in found:
-                found[name][str(manifest.summary.get(f"found.{name}", "none"))] += 1
-        if manifest.address.stage == Stage.MASKED:
-            unknown.update({n: int(manifest.summary.get(f"unknown.{n}", 0)) for n in policy.columns})
-    return [
-        {
-            "column": name,
-            "found": found[name].most_common(1)[0][0],
-            "treatment": describe_treatment(column),
-            "use": column.use.kind,
-            "unknown_cells": unknown[name],
-        }
-        for name, column in policy.columns.items()
-    ]
-
-
-def _card(registered: Manifest) -> str:
-    location = urlparse(str(registered.summary["artefacts"]))
-    return str(Path(unquote(location.path)) / "model_card.md")
-
-
-def _show(opened: Opened, content: dict[str, object]) -> None:
-    table = Table(title="What was found, and what was done to it", title_justify="left", box=None, pad_edge=False)
-    for heading in ("column", "found", "treatment", "use", "unreadable cells"):
-        table.add_column(heading, justify="right" if heading == "unreadable cells" else "left")
-    columns = content["columns"]
-    assert isinstance(columns, list)  # noqa: S101 - made by summary
-    for row in columns:
-        table.add_row(*(escape(str(value)) for value in row.values()))
-    out.print(table)
-    figures = content["figures"]
-    assert isinstance(figures, Mapping)  # noqa: S101 - made by summary
+def show_summary(summary: ProjectSummary) -> None:
+    """The summary on one page of a terminal of 80 columns."""
     out.print(
-        f"\n{content['rows_raw']:,} rows in {content['partitions']} partitions; {content['rows_masked']:,} are used."
+        f"[bold]{escape(summary.project)}[/]: {summary.rows_raw:,} rows in {summary.partitions} partitions, of which "
+        f"{summary.rows_masked:,} are used.\n",
+        soft_wrap=True,
     )
-    out.print(f"Model: {content['estimator']}, {content['guarantee']}")
-    out.print(f"Privacy budget spent: ε {content['epsilon_spent']}, δ {content['delta_spent']}")
-    for name, value in figures.items():
-        out.print(f"  {name.replace('_', ' ')}: {value}")
-    out.print(f"\nModel card: {escape(str(content['model_card']))}", soft_wrap=True)
-    out.print(f"Audit log: {content['audit_log_entries']} entries; `secure-ml audit verify` checks them")
-    out.print("Dagster's pages on this installation: `make ui`, then http://127.0.0.1:3000")
-    show_not_protected(opened.installation)
+    out.print(_columns_table(summary.columns))
+    out.print(f"\nModel       {summary.estimator}, {escape(summary.guarantee)}", soft_wrap=True)
+    out.print(f"Budget      {_budget(summary)}", soft_wrap=True)
+    out.print(f"Test side   {_performance(summary.figures)}", soft_wrap=True)
+    warned = f", [yellow]warned: {escape(', '.join(summary.checks.warned))}[/]" if summary.checks.warned else ""
+    out.print(f"Checks      {summary.checks.passed} passed{warned}\n", soft_wrap=True)
+    out.print(_gaps_table(summary.figures))
+    out.print(f"\nModel card  {escape(summary.model_card)}", soft_wrap=True)
+    out.print(f"Audit log   {summary.audit_log_entries} entries; `secure-ml audit verify` checks them", soft_wrap=True)
+    out.print("Pages       `make ui`, then http://127.0.0.1:3000", soft_wrap=True)
+
+
+def _columns_table(columns: tuple[ColumnSummary, ...]) -> Table:
+    table = plain_table("column", "found in it", "what was done")
+    for use, words in _USES.items():
+        of_use = [column for column in columns if column.use == use]
+        if of_use:
+            table.add_row(f"[bold]{words}[/]")
+        for column in of_use:
+            unknown = f"; {column.unknown_cells} unreadable" if column.unknown_cells else ""
+            row = ("  " + column.column, column.found or "-", column.treatment + unknown)
+            table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _gaps_table(figures: Mapping[str, int | float | str]) -> Table:
+    table = plain_table("largest difference between groups", *_GAPS.values())
+    attributes = dict.fromkeys(name.partition(".")[2] for name in figures if "." in name)
+    for attribute in attributes:
+        gaps = (str(figures.get(f"{metric}.{attribute}", "-")) for metric in _GAPS)
+        table.add_row("  " + escape(attribute), *gaps)
+    return table
+
+
+def _budget(summary: ProjectSummary) -> str:
+    if summary.epsilon_budget is None:
+        return "none, and none is spent"
+    return (
+        f"ε {summary.epsilon_spent} of {summary.epsilon_budget}, "
+        f"δ {summary.delta_spent} of {summary.delta_budget} spent so far"
+    )
+
+
+def _performance(figures: Mapping[str, int | float | str]) -> str:
+    return ", ".join(f"{_metric(name)} {value}" for name, value in figures.items() if "." not in name)
+
+
+def _metric(name: str) -> str:
+    return name.replace("_", " ").replace("auc", "AUC").replace("f1", "F1")

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from secure_ml.cli import audit, demo, generate, init, run, status, ui
-from secure_ml.cli.screen import show_error
+from secure_ml.cli.screen import quiet_libraries, show_error
 from secure_ml.guard.telemetry import silence
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.add_typer(audit.app, name="audit")
 def main() -> None:
     """Runs a command. Exit code 0 when all of it was done, 1 when it failed, 2 when it was asked for wrongly."""
     silence(os.environ)
+    quiet_libraries()
     try:
         app()
     except Exception as error:  # noqa: BLE001 - the last boundary: nothing is swallowed, the exit code says so

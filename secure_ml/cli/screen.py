@@ -4,12 +4,15 @@ Belongs here: consoles, progress, the error boundary. Must stay out: what is sai
 """
 
 import json
+import logging
+import os
 import sys
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from secure_ml.guard.errors import describe
 
@@ -25,6 +28,23 @@ def show_json(content: Mapping[str, object]) -> None:
 def show_error(error: BaseException) -> None:
     """The error as one line on standard error, without a value of a person."""
     err.print(f"[bold red]error[/] {escape(describe(error))}", soft_wrap=True)
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without lines, in which nothing is cut off: what does not fit is folded."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def quiet_libraries() -> None:
+    """Keeps progress reports of MLflow and Alembic off the terminal; their warnings still come.
+
+    MLflow reads its variable when it is imported, and sets up Alembic's logger then, too.
+    """
+    os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def progress() -> Progress:

@@ -1,6 +1,9 @@
 """`secure-ml status`: what stands in an installation, and what its profile does not protect against."""
 
+import dataclasses
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,80 +12,114 @@ from rich.table import Table
 
 from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.cli.opened import ENVIRONMENT, open_state
-from secure_ml.cli.screen import out, show_json
+from secure_ml.cli.screen import out, plain_table, show_json
+from secure_ml.cli.summary import plain
 from secure_ml.installation import Installation
-from secure_ml.settings import NOT_PROTECTED
+from secure_ml.settings import NOT_PROTECTED, Profile
+from secure_ml.vault.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """The versions of a stage that are read today.
+
+    Attributes:
+        versions: how many, one for each partition.
+        rows: rows in all of them.
+        closed_by_checks: versions that a failed blocking check closes to readers.
+        unchecked: versions that lack the verdict of a check.
+        warnings: versions with a failed check that only warns.
+    """
+
+    versions: int
+    rows: int
+    closed_by_checks: int
+    unchecked: int
+    warnings: int
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    """A project's stages by name, and what it spent of its privacy budget, as exact decimals."""
+
+    stages: Mapping[str, StageStatus]
+    epsilon_spent: str
+    delta_spent: str
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False) -> None:
     """Show projects, stages, checks, privacy budget and audit log, and what does not hold here."""
     installation = open_state()
-    found = {name: project_status(installation, name) for name in sorted(installation.projects)}
-    settings = installation.settings
-    content: dict[str, object] = {
-        "home": str(settings.home),
-        "keys": str(settings.keys),
-        "profile": str(settings.profile),
-        "not_protected": list(NOT_PROTECTED[settings.profile]),
-        "audit_log_entries": installation.log.size(),
-        "projects": found,
-    }
+    projects = {name: project_status(installation, name) for name in sorted(installation.projects)}
+    settings, entries = installation.settings, installation.log.size()
     if as_json:
-        show_json(content)
+        show_json(
+            {
+                "home": str(settings.home),
+                "keys": str(settings.keys),
+                "profile": str(settings.profile),
+                "not_protected": list(NOT_PROTECTED[settings.profile]),
+                "audit_log_entries": entries,
+                "projects": {name: dataclasses.asdict(found) for name, found in projects.items()},
+            }
+        )
         return
-    out.print(
-        f"[bold]{escape(str(settings.home))}[/]  profile {settings.profile}, {content['audit_log_entries']} entries"
-    )
-    for name, stages in found.items():
-        out.print(_table(name, stages))
-    show_not_protected(installation)
+    out.print(f"Home       {escape(str(settings.home))}", soft_wrap=True)
+    out.print(f"Keys       {escape(str(settings.keys))}", soft_wrap=True)
+    out.print(f"Audit log  {entries} entries")
+    for name, found in projects.items():
+        out.print(f"\n[bold]{escape(name)}[/], ε {found.epsilon_spent} spent", soft_wrap=True)
+        out.print(_table(found))
+    show_not_protected(settings.profile)
 
 
-def project_status(installation: Installation, name: str) -> dict[str, object]:
+def project_status(installation: Installation, name: str) -> ProjectStatus:
     """Versions and checks by stage, and the budget, from signed manifests and verdicts only."""
-    stages: dict[str, dict[str, object]] = {}
-    by_stage = defaultdict(list)
+    by_stage: dict[Stage, list[Manifest]] = defaultdict(list)
     for manifest in installation.versions.heads(environment=ENVIRONMENT, project=name):
         by_stage[Stage(manifest.address.stage)].append(manifest)
-    for stage in Stage:
-        manifests = by_stage.get(stage, [])
-        verdicts = [installation.versions.verdicts(manifest.version_id) for manifest in manifests]
-        failing = sum(any(v.blocking and not v.passed for v in found.values()) for found in verdicts)
-        missing = sum(any(check not in found for check in CHECKS[stage]) for found in verdicts)
-        warning = sum(any(not v.passed and not v.blocking for v in found.values()) for found in verdicts)
-        stages[str(stage)] = {
-            "versions": len(manifests),
-            "rows": sum(manifest.rows for manifest in manifests),
-            "closed_by_checks": failing,
-            "unchecked": missing,
-            "warnings": warning,
-        }
     spent = installation.ledger.spent(f"{ENVIRONMENT}/{name}")
-    return {"stages": stages, "epsilon_spent": str(spent.epsilon), "delta_spent": str(spent.delta)}
+    return ProjectStatus(
+        {str(stage): _stage_status(installation, stage, by_stage[stage]) for stage in Stage},
+        plain(spent.epsilon),
+        plain(spent.delta),
+    )
 
 
-def show_not_protected(installation: Installation) -> None:
+def show_not_protected(profile: Profile) -> None:
     """What the profile does not promise, in words."""
-    profile = installation.settings.profile
     out.print(f"\nThe profile [bold]{profile}[/] does [bold]not[/] protect against")
     for words in NOT_PROTECTED[profile]:
-        out.print(f"  - {words}", soft_wrap=True)
+        out.print(f"  - {escape(words)}", soft_wrap=True)
 
 
-def _table(name: str, content: dict[str, object]) -> Table:
-    table = Table(title=f"{name}: ε spent {content['epsilon_spent']}", title_justify="left", box=None, pad_edge=False)
-    for column in ("stage", "versions", "rows", "checks"):
-        table.add_column(column, justify="right" if column in {"versions", "rows"} else "left")
-    stages = content["stages"]
-    assert isinstance(stages, dict)  # noqa: S101 - made by project_status
-    for stage, facts in stages.items():
-        if facts["closed_by_checks"]:
-            words = f"[red]{facts['closed_by_checks']} closed by a failed check[/]"
-        elif facts["unchecked"]:
-            words = f"[yellow]{facts['unchecked']} not checked yet[/]"
-        elif facts["warnings"]:
-            words = f"[yellow]{facts['warnings']} with a warning[/]"
-        else:
-            words = "passed" if facts["versions"] else "-"
-        table.add_row(stage, str(facts["versions"]), f"{facts['rows']:,}", words)
+def _stage_status(installation: Installation, stage: Stage, manifests: list[Manifest]) -> StageStatus:
+    verdicts = [installation.versions.verdicts(manifest.version_id) for manifest in manifests]
+    return StageStatus(
+        versions=len(manifests),
+        rows=sum(manifest.rows for manifest in manifests),
+        closed_by_checks=sum(any(v.blocking and not v.passed for v in found.values()) for found in verdicts),
+        unchecked=sum(any(check not in found for check in CHECKS[stage]) for found in verdicts),
+        warnings=sum(any(not v.passed and not v.blocking for v in found.values()) for found in verdicts),
+    )
+
+
+def _table(found: ProjectStatus) -> Table:
+    table = plain_table("  stage", "versions", "rows", "checks")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for name, stage in found.stages.items():
+        table.add_row("  " + name, str(stage.versions), f"{stage.rows:,}", _words(Stage(name), stage))
     return table
+
+
+def _words(stage: Stage, found: StageStatus) -> str:
+    if not found.versions:
+        return "-"
+    if found.closed_by_checks:
+        return f"[red]{found.closed_by_checks} closed by a failed check[/]"
+    if found.unchecked:
+        return f"[yellow]{found.unchecked} not checked yet[/]"
+    if found.warnings:
+        return f"[yellow]{found.warnings} with a warning[/]"
+    return "passed" if CHECKS[stage] else "none to pass"

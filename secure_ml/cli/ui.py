@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from secure_ml.cli.screen import out
-from secure_ml.settings import project_root
+from secure_ml.settings import Settings, SettingsError, project_root
+
+_SOCKET_PATH_BYTES = 107
+_SOCKET_NAME_BYTES = 12
 
 
 def ui(
@@ -20,6 +23,7 @@ def ui(
     from secure_ml.orchestration.instance import prepare_dagster_home
 
     settings = open_installation().settings
+    _require_short(settings)
     environ = dict(os.environ) | {"SECURE_ML_HOME": str(settings.home), "SECURE_ML_KEYS": str(settings.keys)}
     for name in ("DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE"):
         environ.pop(name, None)
@@ -46,6 +50,16 @@ def ui(
         for child in children:
             child.wait()
     raise typer.Exit(code)
+
+
+def _require_short(settings: Settings) -> None:
+    """Dagster's servers talk over sockets in the folder for temporary files, whose paths the system limits."""
+    longest = _SOCKET_PATH_BYTES - _SOCKET_NAME_BYTES
+    if len(os.fsencode(settings.temporary)) > longest:
+        raise SettingsError(
+            f"the path {settings.temporary} is longer than {longest} bytes, too long for the sockets of Dagster's "
+            "servers; set SECURE_ML_HOME to a folder with a shorter path"
+        )
 
 
 def _first_to_end(children: list["subprocess.Popen[bytes]"]) -> int:

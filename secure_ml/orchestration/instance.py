@@ -15,7 +15,6 @@ import dagster as dg
 from secure_ml.guard.telemetry import silence
 from secure_ml.settings import Settings, SettingsError, project_root
 
-
 _VARIABLES = ("DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE", "TMPDIR", "MPLCONFIGDIR")
 
 
