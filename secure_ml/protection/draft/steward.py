@@ -85,7 +85,7 @@ def _open_questions(c: Contents) -> Iterator[str]:
     if not c.accept:
         yield (
             f"bins or categories of {_named(_features(c))}: declare them from your knowledge of the domain; those in "
-            "the file were drafted from the data, so a model that takes them over is to be declared bounds_from: data"
+            "the file were drafted from the data, and belong together with bounds_from: data"
         )
 
 

@@ -33,16 +33,21 @@ def write_draft(draft: Draft, folder: Path) -> Path:
                 file.write(draft.text)
                 file.flush()
                 os.fsync(file.fileno())
-            # A link, not a rename: it fails where a policy is, even one that appeared a moment ago.
-            os.link(name, target)
+            _publish(Path(name), target)
         finally:
             os.unlink(name)
-    except FileExistsError:
-        raise PolicyExists(
-            f"{target}: there is a policy already; edit it, or move it away before drafting a new one"
-        ) from None
     except OSError as error:
         raise DraftError(
             f"{folder}: the draft cannot be written ({type(error).__name__}); give a folder that you may write"
         ) from None
     return target
+
+
+def _publish(written: Path, target: Path) -> None:
+    """A link, not a rename: it fails where a policy is, even one that appeared a moment ago."""
+    try:
+        os.link(written, target)
+    except FileExistsError:
+        raise PolicyExists(
+            f"{target}: there is a policy already; edit it, or move it away before drafting a new one"
+        ) from None

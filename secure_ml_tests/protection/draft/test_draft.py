@@ -63,8 +63,10 @@ def test_a_draft_that_is_not_accepted_fails_with_exactly_the_fields_to_fill(tmp_
 def test_the_commented_proposals_filled_in_make_a_policy_that_loads(tmp_path: Path) -> None:
     draft = drafted(tmp_path, clinic(), subject="patient_id", accept=False)
     file = write_draft(draft, tmp_path)
-    file.write_text(re.sub(r"^( +)# (bins|categories):", r"\1\2:", draft.text, flags=re.MULTILINE))
-    assert all(f.bins or f.categories for f in load_policy(file).features.values())
+    file.write_text(re.sub(r"^( +)# (bins|categories|bounds_from):", r"\1\2:", draft.text, flags=re.MULTILINE))
+    features = load_policy(file).features.values()
+    assert all(f.bins or f.categories for f in features)
+    assert {f.bounds_from for f in features} == {"data"}
 
 
 def test_an_identifier_that_is_the_subject_becomes_a_token(tmp_path: Path) -> None:
@@ -188,3 +190,18 @@ def test_bins_are_multiples_of_the_step_to_which_the_column_is_rounded(tmp_path:
     assert step == 100
     assert all(cut % step == 0 for cut in said["use"]["bins"])
     assert named_values(drafted(tmp_path, clinic()), "monthly_income")
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, clinic())
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(DraftError, match=r"taken: the draft cannot be written \(FileExistsError\)"):
+        write_draft(draft, tmp_path / "taken")
+
+
+def test_a_mark_of_byte_order_and_lines_of_another_system_are_read(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "table.csv", clinic())
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    draft = draft_policy(file, project="p", label="outcome", subject="patient_id", accept=True, folder=tmp_path)
+    assert draft.columns[0].column == "patient_id"
+    assert load_policy(write_draft(draft, tmp_path)).label.positive == "yes"
