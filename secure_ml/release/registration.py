@@ -25,6 +25,8 @@ from secure_ml.vault.manifest import Manifest
 CARD = "model_card.md"
 REGISTRATION = "registration.json"
 
+_FORMAT = "secure_ml/registration/1"
+
 
 @dataclass(frozen=True)
 class Circumstances:
@@ -114,7 +116,7 @@ def register_candidate(
         figures=evidence.figures,
     )
     entry = registry.register(project=policy.project, environment=circumstances.environment, record=record)
-    files = {CARD: card.encode(), REGISTRATION: json.dumps({**vars(entry)}, sort_keys=True).encode()}
+    files = {CARD: card.encode(), REGISTRATION: json.dumps({"format": _FORMAT, **vars(entry)}, sort_keys=True).encode()}
     summary: dict[str, int | float | str] = {
         "registered_model": entry.name,
         "model_version": entry.version,
