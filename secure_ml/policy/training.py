@@ -28,10 +28,12 @@ class DpAdditive(PolicyModel):
 
     kind: Literal["dp_additive"]
     epsilon: Decimal = Field(gt=0, le=100, description="Privacy loss of one training.")
-    delta: Decimal = Field(gt=0, lt=Decimal("0.01"), description="Failure probability of one training.")
+    delta: Decimal = Field(ge=Decimal("1e-15"), lt=Decimal("0.01"), description="Failure probability of one training.")
     budget: Budget = Field(description="The project's budget, charged before each training.")
     rounds: int = Field(default=200, ge=1, le=5000, description="Noisy gradient steps.")
-    learning_rate: float = Field(default=10.0, gt=0, le=1000, description="Step size.")
+    learning_rate: float = Field(
+        default=10.0, gt=0, le=1000, description="Largest step size; it shrinks on small tables, where noise dominates."
+    )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Share of the last step that is kept.")
     clip: float = Field(default=0.5, gt=0, le=1, description="Largest absolute residual of one row.")
 
