@@ -44,7 +44,7 @@ def run_project(opened: Opened, name: str, *, until: Stage, partition: str | Non
     from secure_ml.orchestration.runs import execute, plan
 
     project = opened.project(name)
-    runs = plan(project, ENVIRONMENT, until=until, partition=partition)
+    runs = plan(project, until=until, partition=partition)
     with progress() as bar:
         task = bar.add_task(_doing(runs[0].stages, runs[0].partition), total=len(runs))
 

@@ -1,6 +1,6 @@
 """When Dagster materialises a stage by itself.
 
-Belongs here: automation conditions. Must stay out: schedules of people.
+Belongs here: automation conditions and the switch that turns them on. Must stay out: schedules of people.
 """
 
 import dagster as dg
@@ -11,3 +11,16 @@ def when_inputs_pass() -> dg.AutomationCondition[dg.AssetKey]:
     latest_only = dg.AutomationCondition.in_latest_time_window()
     checked = dg.AutomationCondition.all_deps_blocking_checks_passed()
     return dg.AutomationCondition.eager().without(latest_only) & checked
+
+
+def protect_new_data(project: str) -> dg.AutomationConditionSensorDefinition:
+    """The project's switch: it is off until a person turns it on."""
+    return dg.AutomationConditionSensorDefinition(
+        f"{project}__protect_new_data",
+        target=dg.AssetSelection.groups(project),
+        description=(
+            "While this is on, a new partition of raw that has passed its checks is classified and masked by itself."
+            " Training is always started by a person: it spends privacy budget."
+        ),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+    )

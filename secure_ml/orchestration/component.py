@@ -11,9 +11,9 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
+from secure_ml.orchestration.component_schema import PolicyAttributes
 from secure_ml.orchestration.project import project_definitions
 from secure_ml.policy.load import load_policy
-from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 
 DEFAULT_ENVIRONMENT = "training"
@@ -39,8 +39,8 @@ class SensitiveModel(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """The schema that `dg check yaml` and editors use."""
-        return Policy
+        """The schema that `dg check yaml` and editors use; it judges nothing itself."""
+        return PolicyAttributes
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

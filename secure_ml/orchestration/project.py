@@ -7,6 +7,7 @@ import dagster as dg
 
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.orchestration.assets import classified, masked, raw, registered, split, trained, validated
+from secure_ml.orchestration.automation import protect_new_data
 from secure_ml.orchestration.checks import classified as classified_checks
 from secure_ml.orchestration.checks import masked as masked_checks
 from secure_ml.orchestration.checks import raw as raw_checks
@@ -23,32 +24,33 @@ _RETRIES_OF_A_LOST_RUN = "2"
 """A run whose process was lost is started again where it spends nothing. Training spends budget: people start it."""
 
 
-def job_names(project: str, environment: str) -> tuple[str, str]:
+def job_names(project: str) -> tuple[str, str]:
     """Names of the project's two jobs: protect (one partition) and train (the whole)."""
-    return f"{environment}__{project}__protect", f"{environment}__{project}__train"
+    return f"{project}__protect", f"{project}__train"
 
 
 def project_definitions(project: Project, environment: str) -> dg.Definitions:
     """Assets, checks and jobs of one project."""
     policy = project.policy
-    protect, train = job_names(policy.project, environment)
+    protect, train = job_names(policy.project)
     by_partition = [asset_key(environment, policy.project, stage) for stage in Stage if stage in PARTITIONED]
     whole = [asset_key(environment, policy.project, stage) for stage in Stage if stage not in PARTITIONED]
     return dg.Definitions(
         assets=[module.build(project, environment) for module in _ASSETS],
         asset_checks=[module.build(project, environment) for module in _CHECKS],
+        sensors=[protect_new_data(policy.project)],
         jobs=[
             dg.define_asset_job(
                 protect,
                 dg.AssetSelection.assets(*by_partition),
                 partitions_def=partitions_of(policy),
-                description="raw, classified and masked of one partition, with their checks.",
+                description="Step 1, for each partition: raw, classified, masked; with their checks.",
                 tags={"dagster/max_retries": _RETRIES_OF_A_LOST_RUN},
             ),
             dg.define_asset_job(
                 train,
                 dg.AssetSelection.assets(*whole),
-                description="split to registered, over all partitions, with their checks.",
+                description="Step 2, once for all: split to registered, with their checks; spends privacy budget.",
                 tags={"dagster/max_retries": "0"},
             ),
         ],

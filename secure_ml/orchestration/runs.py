@@ -55,12 +55,11 @@ class Outcome:
     failed_checks: tuple[tuple[str, str, bool], ...]
 
 
-def plan(project: Project, environment: str, *, until: Stage, partition: str | None) -> tuple[Planned, ...]:
+def plan(project: Project, *, until: Stage, partition: str | None) -> tuple[Planned, ...]:
     """The runs that bring a project up to a stage.
 
     Args:
         project: the project.
-        environment: the environment.
         until: last stage that is materialised.
         partition: only this partition; all by default. Stages behind `masked` need all and are left out with one.
 
@@ -70,7 +69,7 @@ def plan(project: Project, environment: str, *, until: Stage, partition: str | N
     known = known_partitions(project.policy)
     if partition is not None and partition not in known:
         raise RunError(f"{project.policy.project} has no partition {partition!r}; it has {_listed(known)}")
-    protect, train = job_names(project.policy.project, environment)
+    protect, train = job_names(project.policy.project)
     stages = list(Stage)[: list(Stage).index(until) + 1]
     by_partition = tuple(stage for stage in stages if stage in PARTITIONED)
     whole = tuple(stage for stage in stages if stage not in PARTITIONED)

@@ -86,7 +86,9 @@ def _words(name: str, stage: Stage, policy: Policy) -> str:
         return _FINDING_WORDS.get(name, "")
     column = policy.columns.get(name)
     if column is None:
-        undeclared = "Not declared in the policy: encrypted under the strictest label, and nothing but classified reads it."
+        undeclared = (
+            "Not declared in the policy: encrypted under the strictest label, and nothing but classified reads it."
+        )
         return _SPLIT_WORDS.get(name, undeclared)
     return _raw_words(column) if stage is Stage.RAW else f"{column.description} Here: {_treatment(column)}."
 

@@ -23,7 +23,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         project,
         environment,
         Stage.MASKED,
-        description="Only the columns that the purpose needs, each with its treatment, of the subjects who agreed to it.",
+        description="Only the columns that the purpose needs, each treated, of the subjects who agreed to it.",
         kinds={"presidio", "encrypted"},
         reads={"raw": Stage.RAW, "classified": Stage.CLASSIFIED},
         metadata=lineage,

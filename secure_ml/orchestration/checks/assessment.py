@@ -12,6 +12,7 @@ from secure_ml.access.stages import CHECKS, PARTITIONED, Stage
 from secure_ml.guard.redaction import Redactor
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import asset_key, partitions_of
+from secure_ml.orchestration.metadata import audit_log_entry
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
@@ -28,7 +29,8 @@ class Judgement:
         passed: whether it passed.
         blocking: whether its failure closes the version to readers.
         words: what was found and what to do, for people; no value of a person.
-        facts: counts and figures behind it.
+        facts: counts and figures behind it, signed with the verdict.
+        table: rows to show to people in place of the facts, where these are many.
     """
 
     check: str
@@ -36,6 +38,7 @@ class Judgement:
     words: str
     blocking: bool = True
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    table: Sequence[Mapping[str, Fact]] = ()
 
 
 Judge = Callable[[Dataset], Sequence[Judgement]]
@@ -60,13 +63,14 @@ def build_checks(
         for name in CHECKS[stage]
     ]
 
-    @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs)
+    @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, doors: dg.ResourceParam[Doors]) -> Iterator[dg.AssetCheckResult]:
         with safe_failures():
             door = doors.door(key, context.run.run_id)
             partition = context.partition_key if context.has_partition_key else ""
             manifest, dataset = door.assess(stage, partition)
-            judgements = judge(dataset)
+            selected = {check.name for check in context.selected_asset_check_keys}
+            judgements = [judgement for judgement in judge(dataset) if judgement.check in selected]
             indexes = [
                 door.record_verdict(manifest, check=j.check, passed=j.passed, blocking=j.blocking, facts=j.facts)
                 for j in judgements
@@ -78,13 +82,23 @@ def build_checks(
 
 
 def _result(key: dg.AssetKey, judgement: Judgement, *, version_id: str, audit_index: int) -> dg.AssetCheckResult:
-    redact = Redactor().redact
-    facts = {name: redact(value) if isinstance(value, str) else value for name, value in judgement.facts.items()}
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=judgement.check,
         passed=judgement.passed,
         severity=dg.AssetCheckSeverity.ERROR if judgement.blocking else dg.AssetCheckSeverity.WARN,
-        description=redact(judgement.words),
-        metadata={**facts, "version": version_id, "audit_log_entry": audit_index},
+        description=Redactor().redact(judgement.words),
+        metadata={**_shown(judgement), "version": version_id, "audit_log_entry": audit_log_entry(audit_index)},
     )
+
+
+def _shown(judgement: Judgement) -> dict[str, Fact | dg.MetadataValue]:
+    redacted = [_redacted(row) for row in (judgement.table or (judgement.facts,))]
+    if not judgement.table:
+        return dict(redacted[0])
+    return {"details": dg.MetadataValue.table([dg.TableRecord(row) for row in redacted])}
+
+
+def _redacted(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    redact = Redactor().redact
+    return {name: redact(value) if isinstance(value, str) else value for name, value in facts.items()}

@@ -45,7 +45,10 @@ def judgements(found: "Inspection") -> tuple[Judgement, ...]:
     left += [f"{name}: {count} cells that its treatment cannot have made" for name, count in found.untreated.items()]
     return (
         Judgement(
-            "minimisation", not minimal, "; ".join(minimal) or "only what the purpose needs", facts={"rows": found.rows}
+            "minimisation",
+            not minimal,
+            "; ".join(minimal) or "every column is one that the purpose needs",
+            facts={"rows": found.rows},
         ),
         Judgement(
             "no_residual_identifiers",

@@ -49,5 +49,15 @@ def judgements(report: "QualityReport") -> tuple[Judgement, ...]:
             or f"all {len(report.expectations)} expectations met",
             blocking=report.quality_passed or report.quality_blocking_failed,
             facts={f"{r.column}.{r.expectation}": round(r.share, 6) for r in report.expectations},
+            table=[
+                {
+                    "column": r.column,
+                    "expectation": r.expectation,
+                    "share": round(r.share, 4),
+                    "needed": r.mostly,
+                    "result": "passed" if r.passed else "failed" if r.blocking else "warns",
+                }
+                for r in report.expectations
+            ],
         ),
     )
