@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from secure_ml.guard.telemetry import silence
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from secure_ml_tests.fakes.small_project import SmallProject
 
 silence(os.environ)
+
+# A first example imports what the others find loaded; on a busy machine that alone exceeds a deadline.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session")

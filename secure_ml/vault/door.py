@@ -5,8 +5,8 @@ stage makes of the rows.
 """
 
 import errno
-import hashlib
 import hmac
+import itertools
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from secure_ml.keys.context import KeyContext
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.committed_file import verify_file
-from secure_ml.vault.content_digest import ContentDigest, keyed_digest
+from secure_ml.vault.content_digest import keyed_digest
 from secure_ml.vault.dataset import Dataset, DatasetError
 from secure_ml.vault.errors import StorageError
 from secure_ml.vault.manifest import Address, Manifest
@@ -299,7 +299,7 @@ class _Writing:
 
     def __init__(self, folder: Path, dataset: Dataset, begun: m.WriteBegun, subject: str | None) -> None:
         self._folder, self._dataset, self._begun, self._subject = folder, dataset, begun, subject
-        self._places: dict[tuple[str, int], tuple[PartWriter, ContentDigest]] = {}
+        self._places: dict[tuple[str, int], PartWriter] = {}
         keys = {KeyContext.parse(key_id): key for key_id, key in begun.keys.items()}
         self._keys = keys
         self._buckets = 1 + max(context.bucket for context in keys)
@@ -317,22 +317,20 @@ class _Writing:
                     self._places[section, bucket] = self._open(section, bucket)
             for batch in self._dataset.scan():
                 for place, rows in self._divide(batch):
-                    writer, digest = self._places[place]
-                    writer.write(rows)
-                    digest.update(rows)
-            parts = [m.PartWritten(**vars(writer.close())) for writer, _ in self._places.values()]
+                    self._places[place].write(rows)
+            parts = [m.PartWritten(**vars(writer.close())) for writer in self._places.values()]
         except BaseException:
-            for writer, _ in self._places.values():
+            for writer in self._places.values():
                 writer.abandon()
             raise
         for changed in (self._folder, *(folder.parent for folder in made)):
             sync(changed)
-        digests = ((section, bucket, d.digest()) for (section, bucket), (_, d) in self._places.items())
+        digests = ((section, bucket, writer.content.digest()) for (section, bucket), writer in self._places.items())
         return keyed_digest(digests, key=self._begun.digest_key), parts
 
-    def _open(self, section: str, bucket: int) -> tuple[PartWriter, ContentDigest]:
+    def _open(self, section: str, bucket: int) -> PartWriter:
         keys = {c: key for c, key in self._keys.items() if (c.section, c.bucket) == (section, bucket)}
-        writer = PartWriter(
+        return PartWriter(
             self._folder,
             schema=self._dataset.schema,
             labels=self._dataset.labels,
@@ -342,7 +340,6 @@ class _Writing:
             bucket=bucket,
             row_group_rows=self._row_group_rows,
         )
-        return writer, ContentDigest(self._dataset.schema)
 
     def _divide(self, batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], pa.RecordBatch]]:
         if self._dataset.section_column is not None:
@@ -357,19 +354,21 @@ class _Writing:
                 yield (section, 0), rows
                 continue
             buckets = bucket_of(rows[self._subject], buckets=self._buckets, key=self._begun.bucket_key)
-            for bucket in range(self._buckets):
-                yield (section, bucket), rows.filter(pa.array(buckets == bucket))
+            # One stable sort for all buckets: a filter for each would read the batch as often as there are buckets.
+            order = np.argsort(buckets, kind="stable")
+            grouped, ends = rows.take(pa.array(order)), np.searchsorted(buckets[order], range(self._buckets + 1))
+            for bucket, (start, end) in enumerate(itertools.pairwise(ends.tolist())):
+                if start < end:
+                    yield (section, bucket), grouped.slice(start, end - start)
 
 
 def bucket_of(subjects: pa.Array, *, buckets: int, key: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """The bucket of each row: HMAC-SHA-256 of the subject under `key`, modulo `buckets`; a missing subject is in 0."""
     encoded = pc.dictionary_encode(subjects.cast(pa.string()))
-    values = [
-        int.from_bytes(hmac.digest(key, value.encode(), hashlib.sha256)[:8], "big") % buckets
-        for value in encoded.dictionary.to_pylist()
-    ]
+    hashes = b"".join([hmac.digest(key, value.encode(), "sha256")[:8] for value in encoded.dictionary.to_pylist()])
+    of_values = np.frombuffer(hashes, dtype=">u8") % buckets
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    by_code: np.ndarray[tuple[int], np.dtype[np.int64]] = np.array([*values, 0], dtype=np.int64)[codes]
+    by_code: np.ndarray[tuple[int], np.dtype[np.int64]] = np.append(of_values.astype(np.int64), 0)[codes]
     return by_code
 
 

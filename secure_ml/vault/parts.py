@@ -23,6 +23,7 @@ from secure_ml.keys.context import KeyContext
 from secure_ml.keys.envelope import seal, unseal
 from secure_ml.keys.errors import KeyServiceError
 from secure_ml.vault.committed_file import CommittedFile
+from secure_ml.vault.content_digest import ContentDigest
 from secure_ml.vault.dataset import DatasetError
 from secure_ml.vault.errors import AccessRefused, Tampered
 from secure_ml.vault.labels import Label
@@ -89,6 +90,9 @@ class PartWriter:
         bucket: bucket of the subject's keyed hash.
         row_group_rows: how many rows are held back before they are written.
 
+    Attributes:
+        content: digest of the rows written so far.
+
     Raises:
         DatasetError: a column has a type that is not stored.
     """
@@ -127,6 +131,7 @@ class PartWriter:
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows, self._row_group_rows = 0, row_group_rows
         self._schema = _stored(schema)
+        self.content = ContentDigest(schema)
         self._writer = pq.ParquetWriter(
             self._partial,
             self._schema,
@@ -146,7 +151,10 @@ class PartWriter:
 
     def _flush(self) -> None:
         if self._pending:
-            self._writer.write_table(pa.Table.from_batches(self._pending, schema=self._schema))
+            table = pa.Table.from_batches(self._pending, schema=self._schema).combine_chunks()
+            self._writer.write_table(table)
+            for batch in table.to_batches():
+                self.content.update(batch)
             self._rows += self._pending_rows
             self._pending, self._pending_rows = [], 0
 

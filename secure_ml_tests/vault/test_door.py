@@ -1,3 +1,5 @@
+import hashlib
+import hmac
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.keys.context import KeyContext
 from secure_ml.keys.errors import KeyDestroyed
 from secure_ml.vault.dataset import Dataset, DatasetError, Output, from_batches
+from secure_ml.vault.door import bucket_of
 from secure_ml.vault.errors import AccessRefused, ChecksNotPassed, HeadMoved, NothingThere, StaleVersion
 from secure_ml.vault.labels import PUBLIC
 from secure_ml_tests.fakes.masked_table import LABELS, SCHEMA, masked_table, split_table
@@ -56,6 +59,16 @@ def test_rows_of_one_subject_lie_in_one_part(project: SmallProject) -> None:
     assert all(part.rows > 0 for part in manifest.parts)
     assert not pieces[0] & pieces[1]
     assert not (pieces[0] | pieces[1]) & pieces[2]
+
+
+def test_a_bucket_is_the_subjects_keyed_hash_and_zero_without_a_subject() -> None:
+    subjects = pa.array(["a", None, "é", "a"])
+    first, _, second, _ = buckets = bucket_of(subjects, buckets=7, key=b"k" * 32).tolist()
+    for subject, bucket in (("a", first), ("é", second)):
+        code = hmac.new(b"k" * 32, subject.encode(), hashlib.sha256).digest()
+        assert bucket == int.from_bytes(code[:8], "big") % 7
+    assert buckets == [first, 0, second, first]
+    assert bucket_of(pa.array([], pa.string()), buckets=7, key=b"k" * 32).tolist() == []
 
 
 def test_column_names_that_break_the_syntax_of_key_lists_are_written_and_read(project: SmallProject) -> None:
