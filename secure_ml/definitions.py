@@ -3,18 +3,21 @@
 Belongs here: which projects and resources make up a code location. Must stay out: assets, rules, work at import.
 """
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from secure_ml.guard.errors import describe
 from secure_ml.guard.telemetry import silence
 from secure_ml.orchestration.component import building_for
 from secure_ml.orchestration.io_manager import DoorIOManager
 from secure_ml.orchestration.project import project_definitions
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
+from secure_ml.policy.load import PolicyError
 from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
 
@@ -29,7 +32,7 @@ def open_installation() -> "Installation":
     from secure_ml.installation import Installation
 
     settings = read_settings(os.environ)
-    return Installation(settings, find_projects((_PACKAGE / "defs", settings.projects)))
+    return Installation(settings, find_projects((_PACKAGE / "defs", settings.projects), unfinished=_leave_out))
 
 
 def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.Definitions:
@@ -44,7 +47,7 @@ def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.De
         shipped = dg.load_from_defs_folder(path_within_project=_PACKAGE)
     drafted = [
         project_definitions(project, environment)
-        for project in find_projects((read_settings(os.environ).projects,)).values()
+        for project in find_projects((read_settings(os.environ).projects,), unfinished=_leave_out).values()
     ]
     doors = Doors(open_installation, environ=os.environ)
     resources: dict[str, Any] = {
@@ -54,3 +57,8 @@ def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.De
         **(overrides or {}),
     }
     return dg.Definitions.merge(shipped, *drafted, dg.Definitions(resources=resources, executor=dg.in_process_executor))
+
+
+def _leave_out(error: PolicyError) -> None:
+    """A draft that waits for its steward does not close the door to all other projects."""
+    logging.getLogger(__name__).warning("left out: %s", describe(error))

@@ -49,7 +49,7 @@ class Installation:
         self.settings = settings
         self.projects = projects
         self._clock = clock or _utc_now
-        _make_private(settings.home)
+        make_private(settings.home)
         service = self._key_service()
         self.keys = KeyStore.connect(settings.key_store_url, service=service)
         self.signing_key = self._signing_key(service)
@@ -129,7 +129,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _make_private(home: Path) -> None:
+def make_private(home: Path) -> None:
+    """Makes the home, where it is not there yet, for this user only.
+
+    Raises:
+        StorageError: the disk refused.
+    """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

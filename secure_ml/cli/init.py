@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from secure_ml.cli.screen import err, out, show_json
+from secure_ml.cli.screen import err, out, plain_table, show_json
+from secure_ml.installation import make_private
 
 
 def init(
@@ -26,8 +26,11 @@ def init(
     from secure_ml.protection.draft import draft_policy, write_draft
     from secure_ml.settings import read_settings
 
-    target = folder if folder is not None else read_settings(os.environ).projects / name
+    settings = read_settings(os.environ)
+    target = folder if folder is not None else settings.projects / name
     drafted = draft_policy(project=name, data=data, label=label, subject=subject, accept=accept, folder=target)
+    if folder is None:
+        make_private(settings.home)
     file = write_draft(drafted, target)
     if as_json:
         show_json(
@@ -40,9 +43,7 @@ def init(
             }
         )
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("column", "found", "treatment", "use"):
-        table.add_column(heading)
+    table = plain_table("column", "found in it", "treatment", "use")
     for column in drafted.columns:
         table.add_row(*(escape(text) for text in (column.column, column.found, column.treatment, column.use)))
     out.print(table)
@@ -56,4 +57,5 @@ def init(
     out.print("Drafted, and the steward's to confirm or change:")
     for question in drafted.to_confirm:
         out.print(f"  - {escape(question)}", soft_wrap=True)
-    out.print(f"Then: secure-ml run {name}", soft_wrap=True)
+    found = "" if folder is None else f" (it is looked for in {settings.projects} and in secure_ml/defs only)"
+    out.print(f"\nThen: secure-ml run {escape(name + found)}", soft_wrap=True)

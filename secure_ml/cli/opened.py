@@ -4,19 +4,23 @@ Belongs here: the objects that commands share. Must stay out: printing.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from secure_ml.installation import Installation, InstallationError
-from secure_ml.policy.projects import Project
+from secure_ml.policy.load import load_policy
+from secure_ml.policy.projects import POLICY_FILE, Project
 
 if TYPE_CHECKING:
     import dagster as dg
 
 ENVIRONMENT = "training"
 """The only environment so far."""
+
+_PROJECT_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Opened:
 
         Raises:
             InstallationError: there is none of that name.
+            PolicyError: there is one, but its policy cannot be used yet.
         """
         return find_project(self.installation, name)
 
@@ -41,11 +46,15 @@ def find_project(installation: Installation, name: str) -> Project:
 
     Raises:
         InstallationError: there is none of that name.
+        PolicyError: there is one, but its policy cannot be used yet.
     """
-    if name not in installation.projects:
-        known = ", ".join(sorted(installation.projects)) or "none"
-        raise InstallationError(f"there is no project {name}; there are: {known}. `secure-ml init` drafts a new one")
-    return installation.projects[name]
+    if name in installation.projects:
+        return installation.projects[name]
+    draft = installation.settings.projects / name / POLICY_FILE
+    if _PROJECT_NAME.fullmatch(name) and draft.is_file():
+        load_policy(draft)
+    known = ", ".join(sorted(installation.projects)) or "none"
+    raise InstallationError(f"there is no project {name!r}; there are: {known}. `secure-ml init` drafts a new one")
 
 
 @contextmanager

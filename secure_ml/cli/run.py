@@ -65,7 +65,7 @@ def tell(outcome: "Outcome") -> None:
         mark = "[bold red]check failed[/]" if blocking else "[yellow]check warns[/]"
         err.print(f"{mark} {escape(check + where)}: {escape(words)}", soft_wrap=True)
     for failure in outcome.failures:
-        err.print(f"[bold red]error[/] {escape(where.strip())} {escape(failure)}", soft_wrap=True)
+        err.print(f"[bold red]error[/]{escape(where)} {escape(failure)}", soft_wrap=True)
 
 
 def _doing(stages: Sequence[Stage], partition: str) -> str:

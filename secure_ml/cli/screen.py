@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -39,12 +40,15 @@ def plain_table(*headings: str) -> Table:
 
 
 def quiet_libraries() -> None:
-    """Keeps progress reports of MLflow and Alembic off the terminal; their warnings still come.
+    """Keeps off the terminal what nobody asked for: progress of MLflow and Alembic, notes of Dagster on itself.
 
-    MLflow reads its variable when it is imported, and sets up Alembic's logger then, too.
+    Their warnings about what is done still come. MLflow reads its variable when it is imported.
     """
     os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), and may have breaking changes")
+    # Commands tell of a policy that cannot be used where it matters to them.
+    logging.getLogger("secure_ml.definitions").setLevel(logging.ERROR)
 
 
 def progress() -> Progress:

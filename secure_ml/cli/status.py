@@ -14,7 +14,9 @@ from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.cli.opened import ENVIRONMENT, open_state
 from secure_ml.cli.screen import out, plain_table, show_json
 from secure_ml.cli.summary import plain
+from secure_ml.guard.errors import describe
 from secure_ml.installation import Installation
+from secure_ml.policy.projects import find_projects
 from secure_ml.settings import NOT_PROTECTED, Profile
 from secure_ml.vault.manifest import Manifest
 
@@ -52,6 +54,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON ob
     installation = open_state()
     projects = {name: project_status(installation, name) for name in sorted(installation.projects)}
     settings, entries = installation.settings, installation.log.size()
+    unfinished: list[str] = []
+    find_projects((settings.projects,), unfinished=lambda error: unfinished.append(describe(error)))
     if as_json:
         show_json(
             {
@@ -60,6 +64,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON ob
                 "profile": str(settings.profile),
                 "not_protected": list(NOT_PROTECTED[settings.profile]),
                 "audit_log_entries": entries,
+                "unfinished": unfinished,
                 "projects": {name: dataclasses.asdict(found) for name, found in projects.items()},
             }
         )
@@ -70,6 +75,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON ob
     for name, found in projects.items():
         out.print(f"\n[bold]{escape(name)}[/], ε {found.epsilon_spent} spent", soft_wrap=True)
         out.print(_table(found))
+    for words in unfinished:
+        out.print(f"\n[yellow]waits for its steward[/] {escape(words)}", soft_wrap=True)
     show_not_protected(settings.profile)
 
 
