@@ -7,8 +7,11 @@ import re
 
 from secure_ml.protection.classify.cells import words_of
 
-_MARITAL = re.compile(r"\b(?:marital|married|marriage|civil status|spouse)\b")
-_AGE = re.compile(r"^(?:age|age (?:in )?years?|applicant age|customer age|patient age|age at .*|years? of age)$")
+_MARITAL = re.compile(r"\b(?:marital|marr|(?:un)?married|marriage|divorced?|widow(?:er|ed)?|civil status|spouse)\b")
+_AGE = re.compile(
+    r"^(?:age|age (?:in )?years?|age ?sq(?:uared?)?|log ?age|applicant age|customer age|patient age"
+    r"|age at .*|years? of age)$"
+)
 _CONSENT = re.compile(r"\b(?:consent(?:ed)?|opt(?:ed)? in|gdpr|dpdp)\b")
 
 

@@ -40,6 +40,7 @@ DETECTOR = PatternDetector(
         "hispan(?:ic)?",
         "latin[oa]",
         "is (?:black|white|asian|hispanic)",
+        "non ?(?:white|black|asian|hispan(?:ic)?)",
     ),
     not_context=("cell", "cells", "blood", "count", "list", "time"),
     alone_share=0.3,
