@@ -52,7 +52,7 @@ def quiet_libraries() -> None:
 
 
 def progress() -> Progress:
-    """A bar for long work, on standard error, so that standard output stays clean."""
+    """A bar for long work, on standard error, so that standard output stays clean; none where nobody looks."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -61,4 +61,5 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     )
