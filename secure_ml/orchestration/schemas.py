@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from secure_ml.access.stages import Stage
+from secure_ml.access.stages import PERIOD, SIDE, Stage
 from secure_ml.orchestration.keys import asset_key
 from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.project import Policy
@@ -44,10 +44,19 @@ _FINDING_WORDS: Mapping[str, str] = MappingProxyType(
         "reason": "Why, in words; never a value.",
     }
 )
+_USES: Mapping[str, str] = MappingProxyType(
+    {
+        "feature": "; a feature of the model",
+        "fairness": "; never a feature, groups are compared by it",
+        "review": "; never a feature, shown to a reviewer",
+        "administrative": "; never a feature, used to run the project",
+        "never": "",
+    }
+)
 _SPLIT_WORDS: Mapping[str, str] = MappingProxyType(
     {
-        "__period": "Partition that the row comes from.",
-        "__side": "Train, validation or test; one person is always on one side.",
+        PERIOD: "Partition that the row comes from.",
+        SIDE: "Train, validation or test; one person is always on one side.",
     }
 )
 
@@ -98,8 +107,7 @@ def _raw_words(column: ColumnPolicy) -> str:
 
 
 def _treatment(column: ColumnPolicy) -> str:
-    use = {"never": "", "feature": "; a feature of the model", "fairness": "; compared for fairness"}
-    return describe_treatment(column) + use.get(column.use.kind, f"; for {column.use.kind} only")
+    return f"{describe_treatment(column)}{_USES[column.use.kind]}"
 
 
 def _declared_tags(column: ColumnPolicy) -> dict[str, str]:

@@ -20,6 +20,10 @@ from secure_ml.vault.dataset import Dataset
 Fact = int | float | str | bool
 
 
+class NoPartition(Exception):
+    """A check of a partitioned stage was launched for no partition."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What one check found.
@@ -67,6 +71,10 @@ def build_checks(
     def checks(context: dg.AssetCheckExecutionContext, doors: dg.ResourceParam[Doors]) -> Iterator[dg.AssetCheckResult]:
         with safe_failures():
             door = doors.door(key, context.run.run_id)
+            if partitions is not None and not context.has_partition_key:
+                raise NoPartition(
+                    f"{stage} is checked by partition: choose one, or materialise it anew"
+                )
             partition = context.partition_key if context.has_partition_key else ""
             manifest, dataset = door.assess(stage, partition)
             selected = {check.name for check in context.selected_asset_check_keys}

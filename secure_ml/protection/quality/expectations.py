@@ -82,11 +82,11 @@ def in_words(expectation: Expectation, declared: ColumnType) -> str:
         case NotNull():
             return "is present"
         case Between(minimum=minimum, maximum=None):
-            return f"is a number of at least {minimum:.15g}"
+            return f"is a number of at least {minimum:,.15g}"
         case Between(minimum=None, maximum=maximum):
-            return f"is a number of at most {maximum:.15g}"
+            return f"is a number of at most {maximum:,.15g}"
         case Between(minimum=minimum, maximum=maximum):
-            return f"is a number from {minimum:.15g} to {maximum:.15g}"
+            return f"is a number from {minimum:,.15g} to {maximum:,.15g}"
         case InSet(values=values):
             more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
             return f"is one of {', '.join(value.strip() for value in values[:_LISTED])}{more}"

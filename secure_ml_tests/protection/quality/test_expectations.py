@@ -28,7 +28,7 @@ KNOWN: tuple[tuple[dict[str, Any], tuple[int, int], float, str], ...] = (
     ({"column": "score", "expect": "between", "maximum": 900}, (0, 2), 4 / 6, "is a number of at most 900"),
     (
         {"column": "income", "expect": "between", "minimum": 0, "maximum": 1e7},
-        (1, 2), 3 / 5, "is a number from 0 to 10000000",
+        (1, 2), 3 / 5, "is a number from 0 to 10,000,000",
     ),
     ({"column": "born", "expect": "between", "minimum": 0}, (2, 4), 0.0, "is a number of at least 0"),
 )  # fmt: skip
