@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from secure_ml.access.stages import CHECKS, PARENTS, SECTIONS, SIDES, WHOLE, Stage
+from secure_ml.access.stages import CHECKS, PARENTS, PERIOD, SECTIONS, SIDE, SIDES, WHOLE, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.policy.labels import Identifiability
 from secure_ml.policy.project import Policy
@@ -92,7 +92,7 @@ def readable_columns(by: Stage, stage: Stage, policy: Policy) -> tuple[str, ...]
         return (*_model_columns(policy), *policy.columns_used_as("fairness"))
     if stage is Stage.SPLIT:
         fairness: Iterable[str] = policy.columns_used_as("fairness") if by is Stage.VALIDATED else ()
-        return (*_model_columns(policy), *fairness, "__period", "__side")
+        return (*_model_columns(policy), *fairness, PERIOD, SIDE)
     return None
 
 

@@ -36,14 +36,21 @@ PARENTS: Mapping[Stage, tuple[Stage, ...]] = MappingProxyType(
 PARTITIONED = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED})
 """Stages that have one version for each partition of the source."""
 
-SIDES = ("train", "validation", "test")
+PERIOD = "__period"
+"""Column of `split` that names the partition a row came from."""
+
+SIDE = "__side"
+"""Column of `split` that names its side."""
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SIDES = (TRAIN, VALIDATION, TEST)
 """Sections of `split`, stored apart under keys of their own."""
 
 WHOLE = ("data",)
 """The one section of any other stage."""
 
 SECTIONS: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
-    {Stage.TRAINED: ("train",), Stage.VALIDATED: ("validation", "test")}
+    {Stage.TRAINED: (TRAIN,), Stage.VALIDATED: (VALIDATION, TEST)}
 )
 """Sides of `split` that a stage may open: a trainer that could open `test` would make its own evidence."""
 

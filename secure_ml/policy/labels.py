@@ -1,6 +1,6 @@
 """The vocabulary of sensitivity: what a column is about and how far it points to a person.
 
-Belongs here: the closed word lists that policies, detectors, labels and keys share. Must stay out: any behaviour.
+Belongs here: the closed word lists that policies, detectors, labels and keys share. Must stay out: how labels join.
 """
 
 from enum import StrEnum
@@ -22,6 +22,11 @@ class Identifiability(StrEnum):
     QUASI = "quasi"
     PSEUDONYM = "pseudonym"
     DIRECT = "direct"
+
+    @property
+    def rank(self) -> int:
+        """Its place among the levels, 0 for the weakest."""
+        return list(Identifiability).index(self)
 
 
 class Entity(StrEnum):

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secure_ml.access.stages import PERIOD
 from secure_ml.policy.project import Policy
-from secure_ml.training.columns import PERIOD
 from secure_ml.training.estimators.port import TrainedModel
 from secure_ml.training.model_file import content_digest, load, save
 from secure_ml.training.train import ChargeBudget, Training, train

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from secure_ml.access.stages import Stage
+from secure_ml.access.stages import SIDES, Stage
 from secure_ml.policy.project import Policy
 from secure_ml.release.candidate import read_candidate
 from secure_ml.release.model_card import CardFacts, model_card
@@ -16,7 +16,6 @@ from secure_ml.release.record import RegistrationRecord, StoredVersion
 from secure_ml.release.registry import ModelRegistry
 from secure_ml.release.validation import published_figures, read_evidence
 from secure_ml.settings import NOT_PROTECTED, Profile
-from secure_ml.training.columns import SIDES
 from secure_ml.vault.artefacts import artefacts
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.labels import PUBLIC

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from secure_ml.access.stages import PERIOD, SIDE, TEST
 from secure_ml.assessment.evaluation import Evaluation, evaluate
 from secure_ml.assessment.explanation import Curve, Explanation, explain_by_curves, explain_by_permutation
 from secure_ml.assessment.figures import draw
@@ -21,7 +22,7 @@ from secure_ml.assessment.scored import Scored
 from secure_ml.policy.project import Policy
 from secure_ml.policy.treatments import Fairness
 from secure_ml.release.candidate import Candidate, read_candidate
-from secure_ml.training.columns import PERIOD, SIDE, TEST, outcome
+from secure_ml.training.columns import outcome
 from secure_ml.training.estimators.port import TrainedModel
 from secure_ml.vault.artefacts import artefacts, read_artefacts
 from secure_ml.vault.dataset import Dataset

@@ -15,15 +15,6 @@ from numpy.typing import NDArray
 from secure_ml.policy.project import Policy
 from secure_ml.training.errors import TrainingError
 
-PERIOD = "__period"
-"""Column of the split that names the partition a row came from."""
-
-SIDE = "__side"
-"""Column of the split that names its side."""
-
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SIDES = (TRAIN, VALIDATION, TEST)
-
 _KEY_BYTES = 32
 
 

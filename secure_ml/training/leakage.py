@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from secure_ml.access.stages import PERIOD, SIDE, SIDES, TRAIN
 from secure_ml.policy.gates import LeakageGate
 from secure_ml.policy.project import Policy
-from secure_ml.training.columns import PERIOD, SIDE, SIDES, TRAIN, outcome, row_bytes
+from secure_ml.training.columns import outcome, row_bytes
 from secure_ml.training.single_feature import FeatureCounts
 from secure_ml.vault.dataset import Dataset
 

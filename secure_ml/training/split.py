@@ -18,19 +18,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from secure_ml.access.stages import PERIOD, SIDE, SIDES, TEST, TRAIN, VALIDATION
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import Split
-from secure_ml.training.columns import (
-    PERIOD,
-    SIDE,
-    SIDES,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    check_key,
-    keyed_hashes,
-    row_bytes,
-)
+from secure_ml.training.columns import check_key, keyed_hashes, row_bytes
 from secure_ml.training.errors import TrainingError
 from secure_ml.vault.dataset import Dataset, Output, concatenate
 

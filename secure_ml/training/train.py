@@ -11,10 +11,10 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from secure_ml.access.stages import PERIOD
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
 from secure_ml.privacy.charge import Charge
-from secure_ml.training.columns import PERIOD
 from secure_ml.training.errors import TrainingError
 from secure_ml.training.estimators.port import Estimator, PrivacyLoss, TrainedModel
 from secure_ml.training.estimators.select import estimator_for

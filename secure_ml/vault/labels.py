@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 
-_RANK = {level: rank for rank, level in enumerate(Identifiability)}
 _BOTTOM = frozenset({Category.INTERNAL})
 
 
@@ -48,7 +47,7 @@ class Label:
         """Whether this label claims at least what `other` does."""
         return (
             self.categories >= other.categories - _BOTTOM
-            and _RANK[self.identifiability] >= _RANK[other.identifiability]
+            and self.identifiability.rank >= other.identifiability.rank
             and _wider(self.entity, other.entity) is self.entity
         )
 
@@ -86,7 +85,7 @@ def join(labels: Iterable[Label]) -> Label:
         result = Label(
             result.categories | label.categories,
             _wider(result.entity, label.entity),
-            max(result.identifiability, label.identifiability, key=_RANK.__getitem__),
+            max(result.identifiability, label.identifiability, key=lambda level: level.rank),
         )
     return result
 
@@ -99,7 +98,7 @@ def _wider(one: Entity, other: Entity) -> Entity:
 
 def _at_most(level: Identifiability) -> Callable[[Label], Label]:
     def lower(label: Label) -> Label:
-        kept = label.identifiability if _RANK[label.identifiability] <= _RANK[level] else level
+        kept = label.identifiability if label.identifiability.rank <= level.rank else level
         return Label(label.categories, label.entity, kept)
 
     return lower

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from secure_ml.access.stages import PERIOD, SIDE
 from secure_ml.policy.gates import LeakageGate
-from secure_ml.training.columns import PERIOD, SIDE
 from secure_ml.training.leakage import SplitFacts, examine
 from secure_ml.training.single_feature import FeatureCounts
 from secure_ml.training.split import split

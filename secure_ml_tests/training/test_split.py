@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from secure_ml.access.stages import PERIOD, SIDE, SIDES
 from secure_ml.policy.training import Split
-from secure_ml.training.columns import PERIOD, SIDE, SIDES
 from secure_ml.training.errors import TrainingError
 from secure_ml.training.split import sides, split
 from secure_ml.vault.dataset import Dataset

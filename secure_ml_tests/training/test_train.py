@@ -2,9 +2,9 @@ from decimal import Decimal
 
 import pytest
 
+from secure_ml.access.stages import PERIOD
 from secure_ml.policy.project import Policy
 from secure_ml.privacy.ledger import BudgetExhausted, Charge, Spent
-from secure_ml.training.columns import PERIOD
 from secure_ml.training.errors import TrainingError
 from secure_ml.training.estimators.port import PrivacyLoss, TrainedModel
 from secure_ml.training.split import split

@@ -20,9 +20,6 @@ from secure_ml.protection.classify.text import certain_entities
 FOUND = 0.4
 """Confidence below which a detector's opinion is not a finding."""
 
-STRENGTH = (Identifiability.NONE, Identifiability.QUASI, Identifiability.PSEUDONYM, Identifiability.DIRECT)
-"""Identifiability, weakest first."""
-
 
 class Classifier:
     """Looks at every cell of every column once; memory does not grow with the rows.
@@ -66,7 +63,7 @@ class Classifier:
         if not opinions:
             return _embedded_finding(tally) if tally.embedded else _nothing(tally)
         # Python's sort is stable: among equals the detectors' order decides.
-        opinions.sort(key=lambda opinion: (-round(opinion[0], 2), -STRENGTH.index(opinion[1].identifiability)))
+        opinions.sort(key=lambda opinion: (-round(opinion[0], 2), -opinion[1].identifiability.rank))
         confidence, detector, evidence = opinions[0]
         also = tuple(other.entity for certainty, other, _ in opinions[1:] if certainty >= FOUND)
         return _finding(tally, detector, evidence, confidence, also)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
-from secure_ml.protection.classify.classifier import STRENGTH
 from secure_ml.protection.classify.finding import Finding
 
 Declaration = tuple[Category, Entity, Identifiability]
@@ -78,7 +77,7 @@ def _under_declared(finding: Finding, declared: Declaration) -> str:
     category, _, identifiability = declared
     if finding.entity is Entity.NONE:
         return ""
-    if STRENGTH.index(finding.identifiability) > STRENGTH.index(identifiability):
+    if finding.identifiability.rank > identifiability.rank:
         return f"the policy declares identifiability {identifiability}"
     if category is Category.INTERNAL and finding.category is not Category.INTERNAL:
         return f"the policy declares category {category}"

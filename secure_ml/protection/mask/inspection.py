@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from secure_ml.policy.labels import Entity, Identifiability
+from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.forms import count_untreated
 from secure_ml.protection.mask.plan import Plan, plan_without_keys
@@ -18,8 +18,6 @@ from secure_ml.protection.mask.residual import residual_identifiers
 from secure_ml.protection.parse import is_text
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.labels import Label
-
-_RANK = {level: rank for rank, level in enumerate(Identifiability)}
 
 
 @dataclass(frozen=True)
@@ -118,4 +116,4 @@ class _Tally:
 
 
 def _rank(label: Label) -> int:
-    return _RANK[label.identifiability]
+    return label.identifiability.rank
