@@ -14,14 +14,14 @@ def visits(tmp_path: Path) -> Path:
     return write_visits(tmp_path / "visits.csv")
 
 
-def write_visits(file: Path) -> Path:
-    """An invented table with a patient's key, a direct identifier, three features and an outcome."""
+def write_visits(file: Path, *, visits: int = 400) -> Path:
+    """An invented table with a patient's key, a direct identifier, three features and an outcome; two visits each."""
     draw = random.Random(7)
     lines = ["patient_id,email,age,ward,stay_days,readmitted"]
-    for visit in range(400):
-        patient = visit % 200
+    for visit in range(visits):
+        patient = visit % (visits // 2)
         age, stay = draw.randrange(20, 90), draw.randrange(1, 20)
-        again = "yes" if draw.random() < (age + 2 * stay) / 140 else "no"
+        again = "yes" if age + 4 * stay + draw.gauss(0, 20) > 95 else "no"
         ward = draw.choice(["surgery", "medicine"])
         lines.append(f"PAT-{patient:05d},zorblax.{patient:05d}@invented.example,{age},{ward},{stay},{again}")
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
