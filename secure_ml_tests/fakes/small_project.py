@@ -121,6 +121,11 @@ def _column(
     }
 
 
+def declare_all(policy: Attributes) -> None:
+    """Declares the one column that the policy declares too low, so that the check of classified passes."""
+    policy["columns"]["diagnosis"]["identifiability"] = "quasi"
+
+
 def write_policy(folder: Path, content: Attributes) -> Path:
     """Writes a policy file and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
