@@ -18,11 +18,12 @@ import yaml
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.audit.log import AuditEntry
 from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.run import run_project
 from secure_ml.definitions import open_installation
 from secure_ml.installation import Installation
 from secure_ml.orchestration.keys import asset_key
 from secure_ml.orchestration.project import job_names
-from secure_ml.orchestration.runs import Outcome, execute, plan
+from secure_ml.orchestration.runs import Outcome
 from secure_ml.vault.manifest import Manifest
 
 ROWS = 1_200
@@ -130,13 +131,9 @@ def add_project(
 
 
 def run_until(name: str, until: Stage) -> list[Outcome]:
-    """What `secure-ml run NAME --until STAGE` does, without its printing."""
+    """What `secure-ml run NAME --until STAGE` does."""
     with opened() as installation:
-        project = installation.project(name)
-        runs = plan(project, ENVIRONMENT, until=until, partition=None)
-        return execute(
-            installation.definitions, installation.instance, project, ENVIRONMENT, runs, on_done=lambda outcome: None
-        )
+        return list(run_project(installation, name, until=until, partition=None))
 
 
 def materialise_without_checks(opened: Opened, name: str, stages: Sequence[Stage]) -> dg.ExecuteInProcessResult:
