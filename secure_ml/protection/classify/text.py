@@ -54,8 +54,9 @@ class TextPattern:
 
     def find(self, folded: str) -> tuple[Span, ...]:
         """Find every span in a folded text."""
-        spans = (self._judge(folded, match) for match in self.expression.finditer(folded))
-        return tuple(span for span in spans if span is not None)
+        matches = self.expression.finditer(folded)
+        # Most patterns match nothing in most texts: a generator for each would cost as much as the search.
+        return tuple([span for match in matches if (span := self._judge(folded, match)) is not None])
 
     def _judge(self, folded: str, match: re.Match[str]) -> Span | None:
         start, end = match.span()
