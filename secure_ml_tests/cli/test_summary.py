@@ -21,7 +21,7 @@ def _summary(**changed: object) -> ProjectSummary:
         "checks": CheckSummary(9, ("validated.fairness",)), "estimator": "dp_additive",
         "guarantee": "differentially private", "epsilon_spent": "3", "delta_spent": "0.000002", "epsilon_budget": "20",
         "delta_budget": "0.00002", "figures": {"auc": 0.869, "demographic_parity_difference.gender": 0.096},
-        "model_card": "/home/x/model_card.md", "registered": {}, "audit_log_entries": 428,
+        "model_card": "mlflow/model_card.md", "registered": {}, "audit_log_entries": 428,
     }  # fmt: skip
     return ProjectSummary(**(facts | changed))  # type: ignore[arg-type]
 
