@@ -23,7 +23,7 @@ RUN_BY = {
     "setup": (ROOT / "Makefile", r"^test: setup\b"),
     "test": (ROOT / ".ci" / "run", r"^make test$"),
     "check": (ROOT / ".ci" / "run", r"^make check$"),
-    "demo": (JOURNEYS, r"\bmake demo\b|[\"']demo[\"']"),
+    "demo": (ROOT / "secure_ml_tests" / "fakes" / "demo_run.py", r'"secure-ml"\), "demo"'),
     "ui": (JOURNEYS, r"\bmake ui\b|[\"']ui[\"']"),
 }
 
