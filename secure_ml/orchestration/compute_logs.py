@@ -6,19 +6,25 @@ Belongs here: the pipe between a step's stdout and stderr and their files. Must 
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, Self, TextIO
 
 from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType
 from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
+from dagster._serdes import ConfigurableClassData
 
 from secure_ml.guard.redaction import Redactor
 
 
 class RedactedComputeLogManager(LocalComputeLogManager):
     """Dagster's local compute logs, with a redactor between the step and the file."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """Makes this class; the one that it inherits makes Dagster's own, which redacts nothing."""
+        return cls(inst_data=inst_data, **config_value)
 
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:

@@ -30,6 +30,10 @@ class Pieces(Mapping[str, Dataset]):
     def __getitem__(self, key: str) -> Dataset:
         return self._door.open(self._stage, key, by=self._by)
 
+    def __contains__(self, key: object) -> bool:
+        # Mapping's own would open the partition to find out.
+        return key in self._keys
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 
