@@ -1,56 +1,85 @@
-"""The Dagster instance of an installation, and the variables that keep libraries inside it."""
-
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from secure_ml.orchestration import instance as module
+from secure_ml.orchestration.compute_logs import RedactedComputeLogManager
 from secure_ml.orchestration.instance import dagster_instance, prepare_dagster_home
 from secure_ml.settings import Settings, SettingsError, read_settings
+from secure_ml_tests.fakes.branch_loans import environment_of
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return read_settings({"SECURE_ML_HOME": str(tmp_path / "home"), "SECURE_ML_KEYS": str(tmp_path / "keys")})
+    return read_settings(environment_of(tmp_path))
 
 
-def test_temporary_files_and_caches_lie_below_the_home_for_this_user_only(settings: Settings) -> None:
-    environ = {"TMPDIR": "/elsewhere", "MPLCONFIGDIR": "/elsewhere"}
+def test_the_home_is_private_and_holds_the_shipped_file(settings: Settings) -> None:
+    environ: dict[str, str] = {}
+
+    home = prepare_dagster_home(settings, environ)
+
+    assert home == settings.dagster
+    assert (home / "dagster.yaml").read_bytes() == Path("dagster.yaml").read_bytes()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert environ["DAGSTER_HOME"] == str(home)
+    assert environ["SECURE_ML_DAGSTER_STORAGE"] == str(home / "storage")
+
+
+def test_a_storage_that_is_set_already_stays(settings: Settings) -> None:
+    environ = {"SECURE_ML_DAGSTER_STORAGE": "/elsewhere"}
+
     prepare_dagster_home(settings, environ)
-    for name in ("TMPDIR", "MPLCONFIGDIR", "DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE"):
-        folder = Path(environ[name])
-        assert folder.is_relative_to(settings.home)
-        assert folder.stat().st_mode & 0o777 == 0o700
+
+    assert environ["SECURE_ML_DAGSTER_STORAGE"] == "/elsewhere"
 
 
-def test_where_dagster_is_set_up_already_it_stays(settings: Settings) -> None:
-    environ = {"DAGSTER_HOME": "/elsewhere", "SECURE_ML_DAGSTER_STORAGE": "/elsewhere/storage"}
-    prepare_dagster_home(settings, environ)
-    assert environ["DAGSTER_HOME"] == "/elsewhere"
-    assert environ["SECURE_ML_DAGSTER_STORAGE"] == "/elsewhere/storage"
+def test_a_home_that_cannot_be_made_says_what_to_set(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the folder should be")
 
-
-def test_an_open_instance_is_the_installations_and_leaves_the_process_as_it_was(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("SECURE_ML_DAGSTER_STORAGE", str(tmp_path / "another"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = dict(os.environ)
-    with dagster_instance(settings) as instance:
-        assert instance.root_directory.startswith(str(settings.dagster))
-        assert tempfile.gettempdir() == str(settings.temporary)
-        with tempfile.NamedTemporaryFile() as file:
-            assert Path(file.name).is_relative_to(settings.home)
-    names = ("DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE", "TMPDIR", "MPLCONFIGDIR")
-    assert [os.environ.get(name) for name in names] == [before.get(name) for name in names]
-    assert tempfile.gettempdir() == str(tmp_path)
-    assert not (tmp_path / "another").exists()
-
-
-def test_a_home_that_cannot_be_written_is_a_clear_error(settings: Settings) -> None:
-    settings.home.parent.mkdir(parents=True, exist_ok=True)
-    settings.home.write_text("a file", encoding="utf-8")
-    with pytest.raises(SettingsError, match="set SECURE_ML_HOME to a folder that you may write"):
+    with pytest.raises(SettingsError, match="set SECURE_ML_HOME"):
         prepare_dagster_home(settings, {})
+
+
+def test_a_missing_dagster_yaml_is_told(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "project_root", lambda: tmp_path)
+
+    with pytest.raises(SettingsError, match=r"holds dagster\.yaml"):
+        prepare_dagster_home(settings, {})
+
+
+def test_the_shipped_file_declares_the_instance_that_the_design_asks_for(settings: Settings) -> None:
+    with dagster_instance(settings) as instance:
+        assert type(instance.compute_log_manager) is RedactedComputeLogManager
+        assert instance.telemetry_enabled is False
+        assert instance.nux_enabled is False
+        assert instance.run_monitoring_enabled
+        assert instance.run_retries_enabled
+        assert instance.run_retries_max_retries == 0
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
+        assert Path(instance.storage_directory()).is_relative_to(settings.dagster)
+
+
+def test_the_environment_is_as_before_once_the_instance_is_closed(settings: Settings) -> None:
+    before, folder = dict(os.environ), tempfile.gettempdir()
+
+    with dagster_instance(settings):
+        assert Path(tempfile.gettempdir()).is_relative_to(settings.home)
+
+    assert dict(os.environ) == before
+    assert tempfile.gettempdir() == folder
+
+
+def test_a_storage_variable_that_is_unset_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = prepare_dagster_home(settings, {})
+    monkeypatch.delenv("SECURE_ML_DAGSTER_STORAGE", raising=False)
+
+    with (
+        pytest.raises(Exception, match='"SECURE_ML_DAGSTER_STORAGE" which is not set'),
+        dg.DagsterInstance.from_config(str(home)),
+    ):
+        pass
