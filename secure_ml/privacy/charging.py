@@ -4,7 +4,7 @@ Belongs here: the message and its handler. Must stay out: adding up (ledger) and
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from secure_ml.access.stages import Stage
@@ -17,6 +17,9 @@ from secure_ml.vault.messages import Message, Ticketed
 if TYPE_CHECKING:
     from secure_ml.privacy.ledger import BudgetLedger
     from secure_ml.vault.kernel import InProcessKernel
+
+_LARGEST_EXPONENT = 60
+_LONGEST_AMOUNT = 100
 
 
 class ChargeBudget(Ticketed):
@@ -50,8 +53,8 @@ def register_budget(kernel: "InProcessKernel", ledger: "BudgetLedger", policy_of
             raise BudgetError(f"the policy of {request.project} declares no privacy budget to charge")
         made = ledger.charge(
             project=f"{request.environment}/{request.project}",
-            epsilon=Decimal(request.epsilon),
-            delta=Decimal(request.delta),
+            epsilon=_decimal(request.epsilon),
+            delta=_decimal(request.delta),
             limit_epsilon=estimator.budget.epsilon,
             limit_delta=estimator.budget.delta,
             unit="subject" if policy.subject is not None else "row",
@@ -68,6 +71,17 @@ def read_charge(answer: BudgetCharged, *, project: str) -> Charge:
     """The charge that an answer tells of."""
     spent = Spent(Decimal(answer.spent_epsilon), Decimal(answer.spent_delta))
     return Charge(answer.charge_id, project, Decimal(answer.epsilon), Decimal(answer.delta), spent, answer.audit_index)
+
+
+def _decimal(text: str) -> Decimal:
+    """An amount of a message. A huge exponent is refused: as an exact fraction it would fill the memory."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and abs(amount.adjusted()) <= _LARGEST_EXPONENT and len(text) <= _LONGEST_AMOUNT):
+        raise BudgetError("a charge needs epsilon and delta as decimal numbers")
+    return amount
 
 
 def _answer(made: Charge) -> BudgetCharged:
