@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -51,7 +52,8 @@ def _through_redactor(stream: TextIO, path: Path) -> Iterator[None]:
     stream.flush()
     with os.fdopen(os.dup(descriptor), "wb", buffering=0) as before, path.open("ab", buffering=0) as file:
         reading, writing = os.pipe()
-        pump = threading.Thread(target=_pump, args=(reading, (before, file)), daemon=True)
+        failed: list[OSError] = []
+        pump = threading.Thread(target=_pump, args=(reading, [before, file], failed), daemon=True)
         pump.start()
         os.dup2(writing, descriptor)
         os.close(writing)
@@ -61,12 +63,19 @@ def _through_redactor(stream: TextIO, path: Path) -> Iterator[None]:
             stream.flush()
             os.dup2(before.fileno(), descriptor)
             pump.join()
+        if failed:
+            raise failed[0]
 
 
-def _pump(reading: int, outputs: Sequence[object]) -> None:
+def _pump(reading: int, outputs: list[FileIO], failed: list[OSError]) -> None:
+    """Copies until the pipe's other end is closed. An output that fails is left out: the step must not stop on it."""
     redact = Redactor().redact
     with os.fdopen(reading, "rb") as source:
         for line in source:
             clean = redact(line.decode("utf-8", errors="replace")).encode()
-            for output in outputs:
-                output.write(clean)  # type: ignore[attr-defined]
+            for output in tuple(outputs):
+                try:
+                    output.write(clean)
+                except OSError as error:
+                    failed.append(error)
+                    outputs.remove(output)

@@ -3,19 +3,28 @@
 Belongs here: making Dagster's home. Must stay out: what runs in it.
 """
 
+import errno
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from secure_ml.guard.telemetry import silence
 from secure_ml.settings import Settings, SettingsError, project_root
 
+_DISK_REFUSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+_LONGEST_REASON = 100
 _VARIABLES = ("DAGSTER_HOME", "SECURE_ML_DAGSTER_STORAGE", "TMPDIR", "MPLCONFIGDIR")
+
+
+class DagsterStorageError(Exception):
+    """Dagster's own records cannot be written or read; the text says what to do."""
 
 
 def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) -> Path:
@@ -55,6 +64,10 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The installation's Dagster instance, whatever DAGSTER_HOME says.
 
     While it is open, this process's variables and its folder for temporary files are the installation's.
+
+    Raises:
+        SettingsError: as `prepare_dagster_home`.
+        DagsterStorageError: Dagster's records could not be written or read, also later, inside the block.
     """
     before, folder = {name: os.environ.pop(name, None) for name in _VARIABLES}, tempfile.tempdir
     try:
@@ -63,6 +76,12 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         tempfile.tempdir = str(settings.temporary)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             yield instance
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise DagsterStorageError(_refused(settings.dagster, str(error.args[0]))) from None
+    except OSError as error:
+        if error.errno not in _DISK_REFUSES:
+            raise
+        raise DagsterStorageError(_refused(settings.dagster, os.strerror(error.errno))) from None
     finally:
         tempfile.tempdir = folder
         for name, value in before.items():
@@ -70,3 +89,12 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _refused(folder: Path, reason: str) -> str:
+    """What to do; SQLite's own reason is one of a few fixed sentences, and anything longer is left out."""
+    told = f" ({reason.rpartition(') ')[2]})" if len(reason) <= _LONGEST_REASON and "\n" not in reason else ""
+    return (
+        f"{folder}: Dagster's records cannot be written or read{told}; free space on the disk, or make the folder "
+        "writable, and run again"
+    )

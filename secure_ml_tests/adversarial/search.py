@@ -31,6 +31,7 @@ _HEX = re.compile(rb"[0-9A-Fa-f]{16,}")
 _HEX_END, _HEX_START = re.compile(rb"[0-9a-f]*\Z"), re.compile(rb"[0-9a-f]*")
 _FRACTION = re.compile(rb"[0-9]\.[0-9]*\Z")
 _DIGEST_LENGTH = 32
+_WIDE_LITTLE, _WIDE_BIG = re.compile(rb"(?:[ -~]\0){7,}"), re.compile(rb"(?:\0[ -~]){7,}")
 _COMPRESSED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08|\x28\xb5\x2f\xfd")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -43,6 +44,7 @@ class Texts:
     """
 
     def __init__(self, by_kind: Mapping[str, Iterable[str]]) -> None:
+        self._by_kind = by_kind
         kind_of = {text.lower().encode(): kind for kind, texts in by_kind.items() for text in texts}
         too_short = sorted(kind for text, kind in kind_of.items() if len(text) < SHINGLE)
         assert not too_short, f"a text of the kind {too_short[0]} is too short to be looked for"
@@ -53,6 +55,10 @@ class Texts:
         self._shingles = np.array(sorted(self._texts), dtype=np.uint64)
         self._sieve = np.zeros(1 << _BITS, dtype=bool)
         self._sieve[_hashed(self._shingles)] = True
+
+    def with_kind(self, kind: str, texts: Iterable[str]) -> "Texts":
+        """These texts and some of another kind."""
+        return Texts({**self._by_kind, kind: texts})
 
     def found_in(self, content: bytes) -> Counter[str]:
         """How many texts of each kind stand in these bytes as they are; never which."""
@@ -109,8 +115,8 @@ def views(content: bytes) -> Iterator[bytes]:
     bytes, an archive's members may hold base64.
     """
     yield content
-    yield content[0::2]
-    yield content[1::2]
+    for wide in (_WIDE_LITTLE, _WIDE_BIG):
+        yield b"\n".join(run.replace(b"\0", b"") for run in wide.findall(content))
     if b"%" in content:
         yield unquote_to_bytes(content)
     if b"SQLite format 3\0" in content:

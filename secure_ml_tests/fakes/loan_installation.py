@@ -58,7 +58,8 @@ class LoanInstallation:
         return self.home / "projects" / name
 
     def table(self, name: str) -> Path:
-        return self.folder(name) / "table.csv"
+        """The delivered file, outside the home."""
+        return self.root / "delivered" / f"{name}.csv"
 
     def installation(self) -> Installation:
         """Opened anew, as another process would."""
@@ -89,7 +90,7 @@ def shipped_attributes(name: str) -> Attributes:
     """The shipped policy for a small table of one piece."""
     attributes: Attributes = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["attributes"]
     attributes["project"] = name
-    attributes["source"] |= {"path": "table.csv", "partitions": {"kind": "none"}}
+    attributes["source"] |= {"path": f"../../../delivered/{name}.csv", "partitions": {"kind": "none"}}
     attributes["quality"]["minimum_rows"] = 20
     attributes["training"].pop("backtest")
     attributes["gates"] |= {"performance": [], "fairness": []}
@@ -119,6 +120,7 @@ def add_project(
         table = list(islice(csv.DictReader(source), rows))
     if edit is not None:
         edit(table)
+    installed.table(name).parent.mkdir(exist_ok=True)
     with installed.table(name).open("w", encoding="utf-8", newline="") as target:
         writer = csv.DictWriter(target, list(table[0]), lineterminator="\n")
         writer.writeheader()
