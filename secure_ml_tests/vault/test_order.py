@@ -11,6 +11,7 @@ import pytest
 from secure_ml.access.stages import Stage
 from secure_ml.audit.log import AuditLog
 from secure_ml.keys.errors import KeyDestroyed
+from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.store import KeyStore
 from secure_ml.state import engine
 from secure_ml.state.errors import StateError
@@ -41,7 +42,9 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     traced(AuditLog, "record", lambda log, event: f"log {event.action} {event.outcome}", after=True)
     traced(KeyStore, "create", lambda store, contexts: "make keys")
-    traced(KeyStore, "open", lambda store, context: "release key")
+    traced(
+        LocalFileKeyService, "unwrap", lambda service, wrapped, *, context: f"unwrap {context.decode().split('/')[0]}"
+    )
     traced(KeyStore, "destroy", lambda store, version_id: "destroy keys")
     traced(door_module, "verify_file", lambda path, **named: "read file")
     traced(door_module, "PartWriter", lambda folder, **named: "make file")
@@ -60,7 +63,7 @@ def test_a_read_is_in_the_log_before_keys_and_keys_before_files(
     assert without_repeats(trace) == [
         "log version.open allowed",
         "log version.read allowed",
-        "release key",
+        "unwrap v1",
         "read file",
     ]
 
@@ -69,7 +72,7 @@ def test_a_write_is_in_the_log_before_keys_and_keys_before_files(
     checked_project: SmallProject, trace: list[str]
 ) -> None:
     checked_project.door().write(Stage.MASKED, "", masked_table())
-    assert without_repeats(trace) == ["log version.write allowed", "make keys", "make file"]
+    assert without_repeats(trace) == ["log version.write allowed", "make keys", "unwrap secret", "make file"]
 
 
 def test_a_source_is_read_after_the_log_has_it(checked_project: SmallProject, trace: list[str]) -> None:
