@@ -22,6 +22,8 @@ __all__ = ["KeyContext", "KeyStore"]
 _FORMAT = "secure_ml key store 1"
 _KEY_BYTES = 32
 _SCOPE_PREFIX = "secret/"
+_QUERY_KEYS = 500
+"""Keys in one query; databases bound the parameters of a statement."""
 
 _metadata = MetaData()
 _format = Table("key_store_format", _metadata, Column("format", Text, primary_key=True))
@@ -93,7 +95,16 @@ class KeyStore:
             KeyRefused: The stored bytes are not the ones wrapped for this context.
             KeyServiceError: The store or the service fails.
         """
-        return self._unwrap(context.key_id)
+        return self.open_all((context,))[context]
+
+    def open_all(self, contexts: Sequence[KeyContext]) -> dict[KeyContext, bytes]:
+        """Return the keys of these contexts, all or none.
+
+        Raises:
+            KeyDestroyed, KeyNotFound, KeyRefused, KeyServiceError: As `open`, for the first that cannot be opened.
+        """
+        keys = self._unwrap([context.key_id for context in contexts])
+        return {context: keys[context.key_id] for context in contexts}
 
     def destroy(self, version_id: str) -> int:
         """Destroy every key of a version and return how many there were; a second time, 0.
@@ -128,7 +139,7 @@ class KeyStore:
             with self._transaction() as connection:
                 if connection.execute(select(_keys.c.key_id).where(_keys.c.key_id == key_id)).one_or_none() is None:
                     connection.execute(insert(_keys).values(key_id=key_id, version_id=key_id, wrapped=wrapped))
-        return self._unwrap(key_id)
+        return self._unwrap((key_id,))[key_id]
 
     def destroy_secret(self, scope: str) -> bool:
         """Destroy a scope's secret for ever and return whether there was one.
@@ -141,14 +152,22 @@ class KeyStore:
     def _wrap(self, key: bytes, key_id: str) -> bytes:
         return self._service.wrap(key, context=key_id.encode())
 
-    def _unwrap(self, key_id: str) -> bytes:
+    def _unwrap(self, key_ids: Sequence[str]) -> dict[str, bytes]:
+        stored: dict[str, bytes | None] = {}
         with self._reading() as connection:
-            row = connection.execute(select(_keys.c.wrapped).where(_keys.c.key_id == key_id)).one_or_none()
-        if row is None:
-            raise KeyNotFound(f"there is no key {key_id}; check that this key store belongs to this data")
-        if row.wrapped is None:
-            raise KeyDestroyed(f"key {key_id} was destroyed; what it protected cannot be opened again")
-        return self._service.unwrap(row.wrapped, context=key_id.encode())
+            for first in range(0, len(key_ids), _QUERY_KEYS):
+                some = key_ids[first : first + _QUERY_KEYS]
+                query = select(_keys.c.key_id, _keys.c.wrapped).where(_keys.c.key_id.in_(some))
+                stored.update((row.key_id, row.wrapped) for row in connection.execute(query))
+        opened = {}
+        for key_id in key_ids:
+            if key_id not in stored:
+                raise KeyNotFound(f"there is no key {key_id}; check that this key store belongs to this data")
+            wrapped = stored[key_id]
+            if wrapped is None:
+                raise KeyDestroyed(f"key {key_id} was destroyed; what it protected cannot be opened again")
+            opened[key_id] = self._service.unwrap(wrapped, context=key_id.encode())
+        return opened
 
     def _require_format(self) -> None:
         # Only a new store is written to: a read-only copy can be opened.

@@ -183,7 +183,7 @@ class InProcessKernel:
                 if not request.sections or part.section in request.sections
                 for category in (FOOTER, *sorted(categories))
             ]
-            released = {context.key_id: self._keys.open(context) for context in contexts}
+            released = {context.key_id: key for context, key in self._keys.open_all(contexts).items()}
         except (VaultError, KeyServiceError) as error:
             self._fail("version.read", address, ticket, error)
             raise

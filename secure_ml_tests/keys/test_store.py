@@ -43,6 +43,22 @@ def test_each_context_has_a_fresh_key_that_opens_again(tmp_path: Path, store: Ke
     assert {context: again.open(context) for context in CONTEXTS} == made
 
 
+def test_many_keys_open_at_once_as_they_open_one_by_one(store: KeyStore) -> None:
+    many = [replace(FIRST, bucket=bucket) for bucket in range(1200)]
+    made = store.create(many)
+    assert store.open_all(many) == made
+    assert store.open_all(()) == {}
+
+
+def test_one_destroyed_or_foreign_key_among_many_opens_none(store: KeyStore) -> None:
+    store.create(CONTEXTS)
+    with pytest.raises(KeyNotFound):
+        store.open_all([*CONTEXTS, replace(FIRST, bucket=9)])
+    store.destroy("version-2")
+    with pytest.raises(KeyDestroyed):
+        store.open_all(CONTEXTS)
+
+
 def test_no_key_stands_in_the_file_and_nobody_else_reads_it(tmp_path: Path, store: KeyStore) -> None:
     keys = [*store.create(CONTEXTS).values(), store.secret("audit", create=True)]
     path = tmp_path / "keys" / "keys.db"

@@ -49,6 +49,7 @@ class PatternDetector:
         pattern: RE2 expression that the whole cell has to match, case-insensitively. It is compiled for each batch:
             large repetitions of Unicode classes cost more than the matching.
         longest: Characters beyond which a cell is not of the shape.
+        must_hold: Text that every cell of the shape holds; a column without it is not held against the pattern.
         check: Validation of a value of that shape; None if the shape is all there is.
         chance: Share of unrelated values of that shape that pass ``check`` (0.1 for one check digit).
         context: Regular expressions of whole words in a column's name that speak of the entity.
@@ -68,6 +69,7 @@ class PatternDetector:
     pattern: str
     context: tuple[str, ...]
     longest: int | None = None
+    must_hold: str | None = None
     kinds: frozenset[Kind] = frozenset({Kind.TEXT, Kind.NUMBER})
     check: Callable[[str], bool] | None = None
     chance: float = 0.0
@@ -82,6 +84,10 @@ class PatternDetector:
 
     def matches(self, values: Any) -> Any:
         """Say for each string whether the whole of it has the shape."""
+        if self.must_hold is not None:
+            holding = pc.match_substring(values, self.must_hold)
+            if not pc.any(holding, min_count=0).as_py():
+                return holding
         shaped = pc.match_substring_regex(values, rf"(?is)^(?:{self.pattern})$")
         return pc.and_(shaped, pc.less_equal(pc.utf8_length(values), self.longest)) if self.longest else shaped
 

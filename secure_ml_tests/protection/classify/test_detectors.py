@@ -127,3 +127,11 @@ def test_each_entity_has_its_category_and_identifiability(
     for entity in entities.split():
         detector = BY_ENTITY[Entity(entity)]
         assert (detector.category, detector.identifiability) == (category, identifiability)
+
+
+def test_a_column_without_an_at_sign_is_not_of_an_e_mails_shape_and_one_with_it_is_held_against_the_pattern() -> None:
+    values = pa.array(["zorblax", "zorblax@invented.example", "@", "three words here"], pa.large_string())
+
+    assert BY_ENTITY[Entity.EMAIL].matches(values).to_pylist() == [False, True, False, False]
+    assert BY_ENTITY[Entity.EMAIL].matches(values.slice(0, 1)).to_pylist() == [False]
+    assert BY_ENTITY[Entity.EMAIL].matches(values.slice(0, 0)).to_pylist() == []

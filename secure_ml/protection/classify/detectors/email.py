@@ -15,6 +15,7 @@ DETECTOR = PatternDetector(
     category=Category.PII,
     identifiability=Identifiability.DIRECT,
     pattern=_PATTERN,
+    must_hold="@",
     kinds=frozenset({Kind.TEXT}),
     context=("e ?mail", "e ?mail ?(?:id|addr|address)", "mail", "upi", "vpa"),
     not_context=("flag", "opt", "consent", "count"),
