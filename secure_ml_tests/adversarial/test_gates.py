@@ -1,5 +1,6 @@
 """A version that has not passed its checks is closed in every later run, whatever Dagster's events say."""
 
+import getpass
 from collections.abc import Iterator
 
 import dagster as dg
@@ -137,3 +138,14 @@ def test_a_run_of_all_stages_without_checks_stops_at_the_second(installed: LoanI
     result = materialise_without_checks(running, UNCHECKED, [Stage.RAW, Stage.CLASSIFIED, Stage.MASKED])
     assert not result.success
     assert installed.head(UNCHECKED, Stage.MASKED) is None
+
+
+def test_tags_that_a_client_sends_change_neither_who_nor_what(installed: LoanInstallation, running: Opened) -> None:
+    tags = {"secure_ml/actor": "auditor", "secure_ml/ticket": "{}", "secure_ml/assess": "true", "user": "auditor"}
+    result = materialise_without_checks(running, UNDECLARED, [Stage.RAW], tags=tags)
+    assert result.success
+    refused = materialise_without_checks(running, UNDECLARED, [Stage.CLASSIFIED], tags=tags)
+    assert not refused.success
+    entry = installed.log(UNDECLARED, "version.open")[-1]
+    assert entry.run_id == refused.run_id
+    assert entry.actor == f"os-user:{getpass.getuser()}"

@@ -138,13 +138,17 @@ def run_until(name: str, until: Stage) -> list[Outcome]:
         return list(run_project(installation, name, until=until, partition=None))
 
 
-def materialise_without_checks(opened: Opened, name: str, stages: Sequence[Stage]) -> dg.ExecuteInProcessResult:
+def materialise_without_checks(
+    opened: Opened, name: str, stages: Sequence[Stage], *, tags: Mapping[str, str] | None = None
+) -> dg.ExecuteInProcessResult:
     """A Dagster run that selects these assets alone, and none of the checks."""
     protect, train = job_names(name)
     job = opened.definitions.resolve_job_def(protect if stages[0] in PARTITIONED else train)
     keys = {asset_key(ENVIRONMENT, name, stage) for stage in stages}
     alone = job.get_subset(asset_selection=keys, asset_check_selection=set())
-    return alone.execute_in_process(instance=opened.instance, run_config=_QUIET, raise_on_error=False)
+    return alone.execute_in_process(
+        instance=opened.instance, run_config=_QUIET, raise_on_error=False, tags=dict(tags or {})
+    )
 
 
 def failures(result: dg.ExecuteInProcessResult) -> str:
