@@ -28,7 +28,9 @@ def sqlite(content: bytes) -> bytes:
     for before in range(0, 5_000, 8):
         with closing(sqlite3.connect(":memory:")) as connection:
             connection.execute("CREATE TABLE notes (number INTEGER, note TEXT)")
-            connection.execute("INSERT INTO notes VALUES (?, ?)", (int(NUMBER), "." * before + NAME + "." * 9_000))
+            connection.execute(
+                "INSERT INTO notes VALUES (?, ?)", (int(NUMBER), "." * before + NAME + "." * (9_000 - before))
+            )
             connection.commit()
             made = connection.serialize()
         if NAME.encode() not in made:
