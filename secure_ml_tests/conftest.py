@@ -10,6 +10,7 @@ from hypothesis import settings
 from secure_ml.guard.telemetry import silence
 
 if TYPE_CHECKING:
+    from secure_ml_tests.fakes.demo_run import DemoRun
     from secure_ml_tests.fakes.small_project import SmallProject
 
 silence(os.environ)
@@ -34,3 +35,12 @@ def _checked_project(tmp_path_factory: pytest.TempPathFactory) -> "SmallProject"
 def checked_project(_checked_project: "SmallProject", tmp_path: Path) -> "SmallProject":
     """A small project in three buckets whose `raw` is written and has passed its checks."""
     return _checked_project.copy_to(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> "DemoRun":
+    """The one run of the demonstration that all tests of a session look at, whichever worker they are on."""
+    from secure_ml_tests.fakes.demo_run import shared_demo_run
+
+    base = tmp_path_factory.getbasetemp()
+    return shared_demo_run((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo")
