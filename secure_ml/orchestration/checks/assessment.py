@@ -72,9 +72,7 @@ def build_checks(
         with safe_failures():
             door = doors.door(key, context.run.run_id)
             if partitions is not None and not context.has_partition_key:
-                raise NoPartition(
-                    f"{stage} is checked by partition: choose one, or materialise it anew"
-                )
+                raise NoPartition(f"{stage} is checked by partition: choose one, or materialise it anew")
             partition = context.partition_key if context.has_partition_key else ""
             manifest, dataset = door.assess(stage, partition)
             selected = {check.name for check in context.selected_asset_check_keys}
