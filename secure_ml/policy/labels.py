@@ -52,6 +52,7 @@ class Entity(StrEnum):
     CARD = "card"
     IBAN = "iban"
     IP_ADDRESS = "ip_address"
+    VEHICLE_NUMBER = "vehicle_number"
     INCOME = "income"
     EMPLOYER = "employer"
     HEALTH = "health"

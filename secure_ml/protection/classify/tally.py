@@ -118,6 +118,7 @@ _WHOLE_CELL = frozenset(
         Entity.PHONE,
         Entity.ACCOUNT_NUMBER,
         Entity.IP_ADDRESS,
+        Entity.VEHICLE_NUMBER,
         Entity.GSTIN,
         Entity.IFSC,
         Entity.DATE_OF_BIRTH,

@@ -1,29 +1,23 @@
 """Finds identifiers inside free text: spans with entity and score, the same patterns and checks as for whole columns.
 
-Belongs here: search, boundaries, overlaps, the bridge to presidio.
-Must stay out: what is done to a span (protection.mask).
+Belongs here: search, boundaries, overlaps.
+Must stay out: what is done to a span, and the words of the row itself (protection.mask).
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.cells import fold
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
-if TYPE_CHECKING:
-    from presidio_analyzer import EntityRecognizer
-    from presidio_anonymizer.entities import RecognizerResult
-
 CERTAIN = 0.8
 """Score from which a span counts as an identifier found; below it is masked all the same."""
 
 _BEFORE_SCORE = 0.85
-_KNOWN_SCORE = 1.0
 _LOOK_BACK = 24
 
 
@@ -88,11 +82,6 @@ class TextPattern:
         return None
 
 
-def text_patterns() -> Mapping[Entity, TextPattern]:
-    """Return what is searched for in text, by entity."""
-    return _patterns()
-
-
 @cache
 def _patterns() -> Mapping[Entity, TextPattern]:
     from secure_ml.protection.classify.detectors import standard_detectors
@@ -113,35 +102,20 @@ def _prepared(detector: PatternDetector, form: TextForm) -> TextPattern:
     )
 
 
-def find_spans(text: str, *, known: Mapping[Entity, Collection[str]] = MappingProxyType({})) -> tuple[Span, ...]:
+def find_spans(text: str) -> tuple[Span, ...]:
     """Find what identifies a person in ``text``; offline and deterministic.
 
     Every number of an identifier's shape is found, also with a wrong check digit (at a low score): to mask too much
-    costs a word, to mask too little a person. No pattern finds every name: pass what the row's own columns say.
+    costs a word, to mask too little a person. No pattern finds every name.
 
     Args:
         text: Any text, of any script and length.
-        known: Values of the same row by entity; each of their words of three characters or more is found, in any case.
 
     Returns:
         Spans in order that do not overlap. Where two candidates overlapped, the surer one's entity stands over both.
     """
     folded = fold(text)
-    found = [span for pattern in _patterns().values() for span in pattern.find(folded)]
-    return _merged(found + _known_spans(folded, known))
-
-
-def _known_spans(folded: str, known: Mapping[Entity, Collection[str]]) -> list[Span]:
-    spans = []
-    for entity, values in known.items():
-        words = {word for value in values for word in re.findall(r"\w{3,}", fold(value))}
-        if words:
-            expression = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, sorted(words)))})(?!\w)")
-            spans += [
-                Span(entity=entity, start=match.start(), end=match.end(), score=_KNOWN_SCORE)
-                for match in expression.finditer(folded)
-            ]
-    return spans
+    return _merged([span for pattern in _patterns().values() for span in pattern.find(folded)])
 
 
 def certain_entities(text: str) -> frozenset[Entity]:
@@ -165,20 +139,3 @@ def _merged(found: list[Span]) -> tuple[Span, ...]:
             span = Span(entity=winner.entity, start=last.start, end=max(last.end, span.end), score=winner.score)
         merged.append(span)
     return tuple(merged)
-
-
-def anonymizer_results(text: str) -> "list[RecognizerResult]":
-    """Return ``find_spans`` in the form that ``presidio_anonymizer.AnonymizerEngine.anonymize`` takes."""
-    from presidio_anonymizer.entities import RecognizerResult
-
-    return [RecognizerResult(span.entity.value, span.start, span.end, span.score) for span in find_spans(text)]
-
-
-def recognizers() -> "list[EntityRecognizer]":
-    """Return the same patterns and checks as presidio-analyzer recognisers, one an entity, without any model.
-
-    Presidio skips a pattern that times out; ``find_spans`` skips none, and is what masking uses.
-    """
-    from secure_ml.protection.classify.presidio import recognizer_of
-
-    return [recognizer_of(pattern) for pattern in _patterns().values()]

@@ -13,7 +13,7 @@ from secure_ml.protection.classify.pattern_detector import PatternDetector
 from secure_ml.protection.parse import composed_text, folded_text
 
 _DIGITS = {Entity.AADHAAR, Entity.PHONE, Entity.ACCOUNT_NUMBER, Entity.CARD, Entity.PIN_CODE}
-_UPPER_CASE = {Entity.PAN, Entity.IFSC, Entity.GSTIN, Entity.IBAN}
+_UPPER_CASE = {Entity.PAN, Entity.IFSC, Entity.GSTIN, Entity.IBAN, Entity.VEHICLE_NUMBER}
 _LOWER_CASE = {Entity.EMAIL, Entity.IP_ADDRESS}
 _SHAPED = _DIGITS | _UPPER_CASE | _LOWER_CASE
 _INDIAN_PREFIX = r"^(?:0{0,2}91|0)([6-9][0-9]{9})$"

@@ -33,6 +33,7 @@ POSITIVES = {
         "+14155552671",
         "(415) 555-2671",
     ),
+    Entity.VEHICLE_NUMBER: ("MH12AB1234", "ka 05 mb 0001", "DL-3C-AB-1234"),
     Entity.IP_ADDRESS: ("10.1.2.3", "2001:db8::ff00:42:8329"),
     Entity.PERSON_NAME: ("Ravi Kumar", "SHARMA, PRIYA", "Smt. Zuleikha Tendon", "Mary-Jane O'Brien Wilson"),
     Entity.POSTAL_ADDRESS: ("Flat 12, Laxmi Nagar, Pune", "221B Baker Street", "No. 4, 2nd Cross\nJP Layout, 560078"),
@@ -67,6 +68,7 @@ NEAR_MISSES = {
     Entity.IBAN: ("GB82WEST12345698765431", "GB82", "XX00ABCD12345678"),
     Entity.EMAIL: ("ravi at mail.in", "@handle", "ravi@", "a@b", "1@2.3"),
     Entity.PHONE: ("1234567890", "1717000000", "98765", "+1", "742", "2024-05-12", "0000000000"),
+    Entity.VEHICLE_NUMBER: ("MH99AB1234", "ZZ12AB1234", "KA05MB0000", "MH12AB123", "HDFC0001234"),
     Entity.IP_ADDRESS: ("10.1.2.300", "12:34:56", "10.0.19041", "::"),
     Entity.PERSON_NAME: ("Home Loan", "ABC-123", "one two three four five six", "Ravi7"),
     Entity.POSTAL_ADDRESS: ("Pune", "ravi@mail.example.in", "mean area", "Gold Loan"),
@@ -114,7 +116,11 @@ def test_one_wrong_digit_of_an_aadhaar_number_is_always_noticed(seed: int, posit
 @pytest.mark.parametrize(
     ("entities", "category", "identifiability"),
     [
-        ("person_name email phone postal_address aadhaar pan ip_address", Category.PII, Identifiability.DIRECT),
+        (
+            "person_name email phone postal_address aadhaar pan ip_address vehicle_number",
+            Category.PII,
+            Identifiability.DIRECT,
+        ),
         ("account_number card iban", Category.FINANCIAL, Identifiability.DIRECT),
         ("ifsc gstin income", Category.FINANCIAL, Identifiability.QUASI),
         ("date_of_birth pin_code gender religion ethnicity employer", Category.PII, Identifiability.QUASI),

@@ -24,6 +24,7 @@ from secure_ml.protection.classify.detectors import (
     record_id,
     religion,
     subject_id,
+    vehicle_number,
 )
 from secure_ml.protection.classify.pattern_detector import PatternDetector
 
@@ -31,7 +32,7 @@ from secure_ml.protection.classify.pattern_detector import PatternDetector
 def standard_detectors() -> tuple[PatternDetector, ...]:
     """Return every shipped detector; of two equally confident ones the earlier wins."""
     modules = (
-        aadhaar, pan, card, iban, email, phone, account_number, ip_address, person_name, postal_address,
+        aadhaar, pan, card, iban, email, phone, account_number, ip_address, vehicle_number, person_name, postal_address,
         gstin, ifsc, date_of_birth, pin_code, gender, religion, ethnicity, income, health,
         employer, subject_id, record_id, free_text,
     )  # fmt: skip
