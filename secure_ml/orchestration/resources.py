@@ -3,7 +3,6 @@
 Belongs here: opening the installation once a process. Must stay out: anything that reads data itself.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -47,8 +46,3 @@ class Doors:
 def stage_of(key: dg.AssetKey) -> Stage:
     """The stage that an asset key names."""
     return Stage(key.path[-1])
-
-
-def process_environment() -> Mapping[str, str]:
-    """The environment variables of this process."""
-    return os.environ

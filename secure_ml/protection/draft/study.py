@@ -72,10 +72,6 @@ class Study:
         """Which rows of the sample have an outcome."""
         return np.asarray(self.values[self.label].is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
-    def having(self, role: Role) -> tuple[Assignment, ...]:
-        """The columns of a role."""
-        return tuple(a for a in self.assignments if a.role is role)
-
 
 def study(profile: Profile, *, label: str, subject: str | None) -> Study:
     """Concludes from a profile.
