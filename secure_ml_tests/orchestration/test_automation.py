@@ -3,10 +3,28 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from secure_ml.access.stages import Stage
 from secure_ml_tests.fakes.dagster_project import DagsterProject, dagster_project, key_of
-from secure_ml_tests.fakes.small_project import Attributes, make_small_project
+from secure_ml_tests.fakes.small_project import Attributes, declare_all, make_small_project
+
+JANUARY, FEBRUARY = "2024-01", "2024-02"
+
+
+def by_month(policy: Attributes) -> None:
+    """Only partitions in time have a latest one."""
+    declare_all(policy)
+    policy["source"]["partitions"] = {"kind": "monthly", "start": JANUARY, "end": FEBRUARY}
+
+
+@pytest.fixture
+def months(tmp_path: Path, instance: dg.DagsterInstance) -> DagsterProject:
+    """Two months, every check of which passes."""
+    project = make_small_project(tmp_path, partitioned=True, change=by_month)
+    for name, month in (("first", JANUARY), ("second", FEBRUARY)):
+        (project.folder / f"table-{name}.csv").rename(project.folder / f"table-{month}.csv")
+    return dagster_project(project, instance)
 
 
 class Watch:
@@ -25,22 +43,22 @@ class Watch:
         return {stage: partitions for stage, partitions in asked.items() if partitions}
 
 
-def test_every_new_partition_is_asked_for_and_not_only_the_latest(clinic: DagsterProject) -> None:
-    watch = Watch(clinic)
-    for partition in ("second", "first"):
-        assert clinic.run(Stage.RAW, partition=partition).success
-        # The first partition lies before the latest one; masked waits for classified, which is not there yet.
+def test_every_new_partition_is_asked_for_and_not_only_the_latest(months: DagsterProject) -> None:
+    watch = Watch(months)
+    for partition in (FEBRUARY, JANUARY):
+        assert months.run(Stage.RAW, partition=partition).success
+        # January lies before the latest one; masked waits for classified, which is not there yet.
         assert watch.look() == {"classified": {partition}}
         assert watch.look() == {}
 
 
-def test_masked_follows_once_classified_has_passed(clinic: DagsterProject) -> None:
-    assert clinic.run(Stage.RAW, partition="first").success
-    watch = Watch(clinic)
+def test_masked_follows_once_classified_has_passed(months: DagsterProject) -> None:
+    assert months.run(Stage.RAW, partition=JANUARY).success
+    watch = Watch(months)
 
-    assert clinic.run(Stage.CLASSIFIED, partition="first").success
+    assert months.run(Stage.CLASSIFIED, partition=JANUARY).success
 
-    assert watch.look() == {"masked": {"first"}}
+    assert watch.look() == {"masked": {JANUARY}}
 
 
 def test_nothing_is_asked_for_after_a_check_has_failed(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -56,9 +74,9 @@ def test_nothing_is_asked_for_after_a_check_has_failed(tmp_path: Path, instance:
     assert watch.look() == {}
 
 
-def test_nothing_is_asked_for_while_a_check_is_missing(clinic: DagsterProject) -> None:
-    watch = Watch(clinic)
+def test_nothing_is_asked_for_while_a_check_is_missing(months: DagsterProject) -> None:
+    watch = Watch(months)
 
-    clinic.instance.report_runless_asset_event(dg.AssetMaterialization(key_of(Stage.RAW), partition="first"))
+    months.instance.report_runless_asset_event(dg.AssetMaterialization(key_of(Stage.RAW), partition=JANUARY))
 
     assert watch.look() == {}
