@@ -39,6 +39,9 @@ PARTITIONED = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED})
 PERIOD = "__period"
 """Column of `split` that names the partition a row came from."""
 
+ONE_PIECE = "all"
+"""Period of every row of a table without partitions."""
+
 SIDE = "__side"
 """Column of `split` that names its side."""
 

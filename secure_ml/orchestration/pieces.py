@@ -6,15 +6,12 @@ Belongs here: which partitions go in. Must stay out: opening them (the door does
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from secure_ml.access.stages import Stage
+from secure_ml.access.stages import ONE_PIECE, Stage
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import ChecksNotPassed, NothingThere, StaleVersion
 
 if TYPE_CHECKING:
     from secure_ml.vault.door import Door
-
-WHOLE = "all"
-"""Period of a table of one piece."""
 
 
 class PartitionHole(Exception):
@@ -53,7 +50,7 @@ def pieces_through(pieces: Pieces | Dataset, through: str | None, *, allow_holes
         PartitionHole: nothing can be opened, there is no such partition, or there is a hole.
     """
     if isinstance(pieces, Dataset):
-        return {WHOLE: pieces}
+        return {ONE_PIECE: pieces}
     if through is not None and through not in pieces:
         raise PartitionHole(f"there is no partition {through}; choose one of those that the policy declares")
     opened: dict[str, Dataset] = {}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secure_ml.access.stages import PERIOD
+from secure_ml.access.stages import ONE_PIECE, Stage
 from secure_ml.policy.project import Policy
 from secure_ml.training.estimators.port import TrainedModel
 from secure_ml.training.model_file import content_digest, load, save
@@ -15,6 +15,7 @@ from secure_ml.training.train import ChargeBudget, Training, train
 from secure_ml.vault.artefacts import artefacts, read_artefacts
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.labels import join
+from secure_ml.vault.manifest import Manifest
 
 _TWIN = "backtest/"
 _RECORD = "training.json"
@@ -54,26 +55,29 @@ def train_candidate(
     Args:
         training_side: the train side of the split, and no other.
         policy: algorithm, privacy, backtest.
-        periods: every period that could occur, in time order.
+        periods: the split's periods in time order; see `periods_of`.
         subject_key: chooses one row a subject.
         charge: the ledger, bound to this run.
     """
-    present = present_periods(training_side, periods)
-    training = train(training_side, policy, periods=present, subject_key=subject_key, charge=charge)
+    training = train(training_side, policy, periods=periods, subject_key=subject_key, charge=charge)
     # A model learned from people is data about them: it keeps the label of all that it read.
     label = join(training_side.labels.values())
     return artefacts(
-        _files(training, present), label=label, origins=training_side.origins, summary=_summary(training, present)
+        _files(training, periods), label=label, origins=training_side.origins, summary=_summary(training, periods)
     )
 
 
-def present_periods(dataset: Dataset, known: Sequence[str]) -> tuple[str, ...]:
-    """The periods that occur in a side of the split, in time order."""
-    found: set[str] = set()
-    for batch in dataset.scan([PERIOD]):
-        found.update(batch.column(PERIOD).unique().to_pylist())
-    order = [period or "all" for period in known]
-    return tuple(period for period in order if period in found)
+def periods_of(lineage: Sequence[Manifest], known: Sequence[str]) -> tuple[str, ...]:
+    """The periods that a split was made from, in time order.
+
+    They are told by manifests and not by rows: no row is read before its cost is charged.
+
+    Args:
+        lineage: manifests of the split and its ancestors.
+        known: the policy's partition keys in time order.
+    """
+    masked = {manifest.address.partition for manifest in lineage if manifest.address.stage == Stage.MASKED}
+    return tuple(partition or ONE_PIECE for partition in known if partition in masked)
 
 
 def read_candidate(trained: Dataset) -> Candidate:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from secure_ml.access.stages import PERIOD, SIDE, TEST
+from secure_ml.access.stages import ONE_PIECE, PERIOD, SIDE, TEST
 from secure_ml.assessment.evaluation import Evaluation, evaluate
 from secure_ml.assessment.explanation import Curve, Explanation, explain_by_curves, explain_by_permutation
 from secure_ml.assessment.figures import draw
@@ -84,7 +84,7 @@ def validate_candidate(
         model_digest=candidate.digest,
         policy_digest=policy.digest,
         test_versions=split.origins,
-        periods=[period or "all" for period in periods],
+        periods=[period or ONE_PIECE for period in periods],
         control=policy.gates.disclosure,
         resamples=_RESAMPLES,
         generator=generator,

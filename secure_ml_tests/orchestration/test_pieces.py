@@ -3,8 +3,8 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pytest
 
-from secure_ml.access.stages import Stage
-from secure_ml.orchestration.pieces import WHOLE, PartitionHole, Pieces, pieces_through
+from secure_ml.access.stages import ONE_PIECE, Stage
+from secure_ml.orchestration.pieces import PartitionHole, Pieces, pieces_through
 from secure_ml.vault.dataset import Dataset, from_batches
 from secure_ml.vault.errors import ChecksNotPassed, NothingThere, StaleVersion
 
@@ -93,4 +93,4 @@ def test_an_error_that_is_no_refusal_passes() -> None:
 def test_a_table_of_one_piece_is_one_period() -> None:
     whole = dataset()
 
-    assert pieces_through(whole, None, allow_holes=False) == {WHOLE: whole}
+    assert pieces_through(whole, None, allow_holes=False) == {ONE_PIECE: whole}

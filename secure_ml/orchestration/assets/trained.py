@@ -32,7 +32,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
     )
     def trained(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors], split: Dataset) -> Dataset:
         from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
-        from secure_ml.release.candidate import train_candidate
+        from secure_ml.release.candidate import periods_of, train_candidate
 
         with safe_failures():
             door = doors.door(context.asset_key, context.run_id)
@@ -44,7 +44,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
             return train_candidate(
                 split,
                 policy,
-                periods=known_partitions(policy),
+                periods=periods_of(door.lineage(split), known_partitions(policy)),
                 subject_key=door.derive_key("subject", by=Stage.TRAINED),
                 charge=charge,
             )
