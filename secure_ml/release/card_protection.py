@@ -7,20 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
-from secure_ml.policy.treatments import (
-    Drop,
-    Feature,
-    GeneraliseDate,
-    GeneraliseGeography,
-    GeneraliseNumber,
-    Keep,
-    Never,
-    PartialMask,
-    Redact,
-    ScrubText,
-    Token,
-    Treatment,
-)
+from secure_ml.policy.treatments import Feature, Never
+from secure_ml.protection.mask.describe import describe_treatment
 from secure_ml.release.errors import CardError
 from secure_ml.release.markdown import bullets, code, section, table, text
 from secure_ml.training.estimators.port import NONE, PRIVATE, VOID
@@ -33,37 +21,12 @@ _USES = {
 }
 
 
-def treatment_in_words(treatment: Treatment) -> str:
-    """What `masked` does to a column, as people say it."""
-    match treatment:
-        case Keep():
-            return "kept as it is"
-        case Drop():
-            return "left out of everything after raw"
-        case Redact():
-            return "every value replaced by the same word"
-        case PartialMask(keep_first=first, keep_last=last):
-            return f"hidden but for the first {first} and last {last} characters"
-        case Token():
-            return "replaced by a keyed token"
-        case GeneraliseNumber(step=step, cuts=cuts):
-            return (
-                f"rounded down to steps of {step:g}" if step is not None else f"cut into {len(cuts or ()) + 1} ranges"
-            )
-        case GeneraliseDate(to=precision):
-            return f"cut to the {precision}"
-        case GeneraliseGeography(keep_first=first):
-            return f"cut to the first {first} characters, which name a region"
-        case ScrubText():
-            return "identifiers in the text replaced by their kind"
-
-
 def features(policy: Policy) -> str:
     """The inputs of the model, with the reason why the purpose needs each."""
     rows = []
     for name, column in policy.columns.items():
         if isinstance(column.use, Feature):
-            treated = treatment_in_words(column.treatment)
+            treated = describe_treatment(column)
             rows.append(
                 (code(name), text(column.description), text(treated), _bounds(column.use), text(column.use.reason))
             )
@@ -78,7 +41,7 @@ def excluded_columns(policy: Policy) -> str:
             continue
         reason = column.use.reason if isinstance(column.use, Never) else None
         why = f"{_USES[column.use.kind]}: {reason}" if reason else _USES[column.use.kind]
-        rows.append((code(name), text(column.category), text(treatment_in_words(column.treatment)), text(why)))
+        rows.append((code(name), text(column.category), text(describe_treatment(column)), text(why)))
     return section("Excluded columns", table(("Column", "Category", "Treatment", "Use and reason"), rows))
 
 

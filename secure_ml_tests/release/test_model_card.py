@@ -9,8 +9,6 @@ from secure_ml.assessment.evaluation import Evaluation
 from secure_ml.assessment.explanation import Explanation, Importance
 from secure_ml.assessment.gates import judge
 from secure_ml.policy.project import Policy
-from secure_ml.policy.treatments import Treatment
-from secure_ml.release.card_protection import treatment_in_words
 from secure_ml.release.errors import CardError
 from secure_ml.release.model_card import CardFacts, model_card
 from secure_ml.release.record import StoredVersion
@@ -312,25 +310,3 @@ def test_permutation_importances_are_listed() -> None:
     explanation = Explanation(method="permutation", importances=importances, curves=())
     card = model_card(_facts(measured=evaluation().model_copy(update={"explanation": explanation})))
     assert "| `income` | 0.123 | 0.004 |" in card
-
-
-@pytest.mark.parametrize(
-    ("treatment", "words"),
-    [
-        ({"kind": "keep"}, "kept as it is"),
-        ({"kind": "drop"}, "left out"),
-        ({"kind": "redact"}, "same word"),
-        ({"kind": "partial_mask", "keep_last": 4}, "first 0 and last 4"),
-        ({"kind": "token"}, "keyed token"),
-        ({"kind": "generalise_number", "step": 0.5}, "steps of 0.5"),
-        ({"kind": "generalise_number", "cuts": [1, 2]}, "3 ranges"),
-        ({"kind": "generalise_date", "to": "month"}, "cut to the month"),
-        ({"kind": "generalise_geography", "keep_first": 3}, "first 3 characters"),
-        ({"kind": "scrub_text"}, "replaced by their kind"),
-    ],
-)
-def test_each_treatment_has_its_words(treatment: dict[str, Any], words: str) -> None:
-    from pydantic import TypeAdapter
-
-    declared: Any = TypeAdapter(Treatment).validate_python(treatment)
-    assert words in treatment_in_words(declared)
