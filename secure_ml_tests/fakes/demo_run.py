@@ -19,6 +19,7 @@ from secure_ml.settings import read_settings
 PROJECT = "loan_approval"
 
 _LOOPBACK_ONLY = 'ip link set lo up && exec "$@"'
+_PROBE_THEN = '"$1" -c "$2" >"$3" && shift 3 && exec "$@"'
 _NAMESPACES = (("unshare", "-n"), ("unshare", "-r", "-n"))
 _PLACES = ("home", "keys", "user", "tmp", "work")
 _PROBE = """
@@ -44,7 +45,7 @@ class DemoRun:
         exit_code: of the command.
         stdout: what it printed.
         stderr: what it printed beside.
-        network: what a program in the same namespace finds of the network; None when the run had no namespace.
+        network: what a program finds of the network that starts the run in its place; None without a namespace.
         without_namespace: why it had none.
     """
 
@@ -89,14 +90,15 @@ def _run(root: Path) -> dict[str, object]:
     (root / "home").rmdir()
     (root / "keys").rmdir()
     prefix, reason = _namespace()
-    probed = subprocess.run([*prefix, sys.executable, "-c", _PROBE], capture_output=True, text=True, check=True)
-    command = [*prefix, str(Path(sys.executable).parent / "secure-ml"), "demo"]
+    found = root / "network.json"
+    probe = ["sh", "-c", _PROBE_THEN, "sh", sys.executable, _PROBE, str(found)]
+    command = [*prefix, *probe, str(Path(sys.executable).parent / "secure-ml"), "demo"]
     ended = subprocess.run(command, capture_output=True, text=True, env=_environ(root), cwd=root / "work")
     return {
         "exit_code": ended.returncode,
         "stdout": ended.stdout,
         "stderr": ended.stderr,
-        "network": json.loads(probed.stdout) if prefix else None,
+        "network": json.loads(found.read_text(encoding="utf-8")) if prefix else None,
         "without_namespace": reason,
     }
 
