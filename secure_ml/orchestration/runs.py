@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 from dagster import AssetCheckEvaluation
+from dagster._core.execution.plan.objects import StepFailureData
 
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.orchestration.keys import asset_key, known_partitions, partitions_of
@@ -122,10 +123,17 @@ def _outcome(planned: Planned, result: dg.ExecuteInProcessResult) -> Outcome:
             data = event.step_failure_data
             if data.error is not None and data.error.cls_name == _CHECK_FAILED:
                 continue  # told as a failed check
-            user = data.user_failure_data
-            failures.append(user.description if user is not None and user.description else f"{event.step_key} failed")
+            failures.append(_failure(event.step_key, data))
     success = result.success and not any(blocking for _, _, blocking in failed)
     return Outcome(planned, result.run_id, success, tuple(failures), failed)
+
+
+def _failure(step: str | None, data: StepFailureData) -> str:
+    """The step's own redacted words; of an error that it did not foresee, the class only."""
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error.cause if data.error is not None and data.error.cause is not None else data.error
+    return f"{step} failed" if error is None else f"{step} failed ({error.cls_name})"
 
 
 def _listed(keys: Sequence[str]) -> str:
