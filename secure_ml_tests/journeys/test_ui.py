@@ -1,5 +1,6 @@
 """An analyst's way through Dagster's pages, in a real browser, on what `secure-ml ui` starts."""
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from secure_ml_tests.fakes.branch_loans import (
     environment_of,
     write_branch_loans,
 )
-from secure_ml_tests.fakes.dagster_pages import DagsterPages, Run, clean_environment, serving
+from secure_ml_tests.fakes.dagster_pages import DagsterPages, Run, clean_environment, serving, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -60,6 +61,21 @@ class Analyst:
 
     def sees(self, text: "str | re.Pattern[str]") -> None:
         self.page.get_by_text(text).first.wait_for(timeout=_PATIENCE_MS)
+
+    def sees_in_log(self, text: str) -> None:
+        """Scrolls through the events of the run that is open: only those in view are in the page."""
+        header = self.page.get_by_text(re.compile("^event type$", re.IGNORECASE)).first.bounding_box()
+        assert header is not None
+        self.page.mouse.move(header["x"], header["y"] + 200)
+        steps = itertools.cycle((-100_000, *[300] * 40))
+
+        def found() -> bool | None:
+            if self.page.get_by_text(re.compile(re.escape(text))).count():
+                return True
+            self.page.mouse.wheel(0, next(steps))
+            return None
+
+        until(found, seconds=120)
 
     def button(self, name: str, within: "Locator | None" = None) -> "Locator":
         return (within or self.page).get_by_role("button", name=name).first
@@ -169,7 +185,7 @@ def backfills_three_months(analyst: Analyst) -> Run:
 
 def reads_why_march_is_closed(analyst: Analyst, refused: Run, addresses: tuple[str, ...]) -> None:
     analyst.open_run(refused)
-    analyst.sees(re.compile("1 blocking asset check failed with ERROR severity"))
+    analyst.sees_in_log("1 blocking asset check failed with ERROR severity")
     analyst.photograph("stopped_run")
     shows_no_value(analyst, addresses)
     analyst.open_asset("classified", "checks")
@@ -188,22 +204,25 @@ def meets_the_door_in_a_later_run(analyst: Analyst, addresses: tuple[str, ...]) 
     later = analyst.dagster.ended_runs(5)[0]
     assert (later.partition, later.status) == (MARCH, "FAILURE")
     analyst.open_run(later)
-    analyst.sees(re.compile(re.escape(f"ChecksNotPassed: {words}")))
+    analyst.sees_in_log(f"ChecksNotPassed: {words}")
     analyst.photograph("refused_run")
     shows_no_value(analyst, addresses)
     analyst.re_execute("From failure")
     again = analyst.dagster.ended_runs(6)[0]
     assert replace(again, run_id="") == replace(later, run_id="", parent=later.run_id)
     analyst.open_run(again)
-    analyst.sees(re.compile(re.escape(words)))
+    analyst.sees_in_log(words)
 
 
 def re_executes_the_run_on_the_repaired_source(analyst: Analyst, refused: Run) -> None:
     analyst.open_run(refused)
     analyst.re_execute("All steps in root run")
+    analyst.sees("This run is part of a completed backfill.")
+    analyst.button("Confirm").click()
     repaired = analyst.dagster.ended_runs(7)[0]
     assert (repaired.partition, repaired.status, repaired.parent) == (MARCH, "SUCCESS", refused.run_id)
     analyst.open_asset("masked", "checks")
+    analyst.page.get_by_text("no_residual_identifiers").first.click()
     analyst.sees("no identifier was found in any column")
     analyst.photograph("repaired")
 
