@@ -26,7 +26,7 @@ from secure_ml.keys.store import KeyStore
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.errors import AccessRefused, StaleVersion, VaultError
-from secure_ml.vault.labels import Label
+from secure_ml.vault.labels import Label, LabelError
 from secure_ml.vault.manifest import Address, Manifest, Part
 from secure_ml.vault.parts import FOOTER, part_file
 from secure_ml.vault.versions import Verdict, VersionStore
@@ -238,7 +238,7 @@ class InProcessKernel:
         return m.Committed(sequence=manifest.sequence, audit_index=index)
 
     def _manifest_of(self, request: m.CommitWrite, write: _Write, *, created: datetime) -> Manifest:
-        labels = {name: Label.from_json(value) for name, value in request.labels.items()}
+        schema, labels = _described(request, write.address)
         policy = self._policy_of(request.project)
         if request.stage is Stage.RAW:
             _require_declared_labels(labels, policy)
@@ -249,7 +249,7 @@ class InProcessKernel:
             write.expected_sequence + 1,
             request.digest,
             sum(part.rows for part in request.parts),
-            pa.ipc.read_schema(pa.py_buffer(request.schema_ipc)),
+            schema,
             labels,
             request.parents,
             _governing_digest(policy, request.stage),
@@ -352,6 +352,20 @@ def _context(address: Address, version_id: str, section: str, bucket: int, categ
 
 def _governing_digest(policy: Policy, stage: Stage) -> str:
     return policy.data_digest if stage in _BEFORE_TRAINING else policy.digest
+
+
+def _described(request: m.CommitWrite, address: Address) -> tuple[pa.Schema, Mapping[str, Label]]:
+    """Schema and labels of what is to be committed: whoever sent them may have sent anything."""
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(request.schema_ipc))
+        labels = {name: Label.from_json(value) for name, value in request.labels.items()}
+    except (pa.ArrowInvalid, OSError):
+        raise AccessRefused(f"{address}: the schema is not one of Arrow's") from None
+    except LabelError as error:
+        raise AccessRefused(f"{address}: {error}") from None
+    if sorted(schema.names) != sorted(labels):
+        raise AccessRefused(f"{address}: every column needs one label, and every label a column")
+    return schema, labels
 
 
 def _require_declared_labels(labels: Mapping[str, Label], policy: Policy) -> None:

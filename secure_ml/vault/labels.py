@@ -16,7 +16,7 @@ _BOTTOM = frozenset({Category.INTERNAL})
 
 
 class LabelError(Exception):
-    """A label was lowered by something that may not lower it."""
+    """A label was lowered by something that may not lower it, or is none."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,22 @@ class Label:
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> "Label":
-        """The inverse of `to_json`."""
-        categories = value["categories"]
-        assert isinstance(categories, list)  # noqa: S101 - manifests are verified before they are parsed
-        return cls(
-            frozenset(Category(c) for c in categories),
-            Entity(str(value["entity"])),
-            Identifiability(str(value["identifiability"])),
-        )
+        """The inverse of `to_json`; an error does not quote what it refuses, since anybody may have sent it.
+
+        Raises:
+            LabelError: a field is missing, has another shape, or holds a word that is not one of the known ones.
+        """
+        categories = value.get("categories")
+        if not isinstance(categories, list):
+            raise LabelError("a label's categories are a list of words")
+        try:
+            return cls(
+                frozenset(Category(word) for word in categories),
+                Entity(str(value.get("entity"))),
+                Identifiability(str(value.get("identifiability"))),
+            )
+        except ValueError:
+            raise LabelError("a label's category, entity and identifiability come from the policy reference") from None
 
 
 PUBLIC = Label(frozenset({Category.INTERNAL}), Entity.NONE, Identifiability.NONE)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from secure_ml.policy.source import PARTITION_PATTERN
 from secure_ml.vault.errors import AccessRefused, Tampered
-from secure_ml.vault.labels import Label
+from secure_ml.vault.labels import Label, LabelError
 
 MANIFEST_KIND = "manifest.v1"
 _FORMAT = "secure_ml/manifest/1"
@@ -138,11 +138,17 @@ class Manifest:
         """The inverse of `to_bytes`; the signature must have been verified before.
 
         Raises:
-            Tampered: the bytes are of another format.
+            Tampered: the bytes are of another format, or a label in them is none.
         """
         content: dict[str, Any] = json.loads(verified)
         if content.get("format") != _FORMAT:
             raise Tampered(f"a manifest is not of the format {_FORMAT}; a newer secure_ml may have written it")
+        try:
+            labels = {column["name"]: Label.from_json(column) for column in content["columns"]}
+        except LabelError as error:
+            raise Tampered(
+                f"a manifest holds what is no label: {error}; a newer secure_ml may have written it"
+            ) from None
         return cls(
             Address(*(content[name] for name in ("environment", "project", "stage", "partition"))),
             content["version_id"],
@@ -150,7 +156,7 @@ class Manifest:
             content["digest"],
             content["rows"],
             pa.ipc.read_schema(pa.py_buffer(base64.b64decode(content["schema"]))),
-            {column["name"]: Label.from_json(column) for column in content["columns"]},
+            labels,
             tuple(content["parents"]),
             content["policy_digest"],
             tuple(Part(**part) for part in content["parts"]),

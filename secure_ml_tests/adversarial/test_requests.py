@@ -219,6 +219,53 @@ def test_parts_other_than_those_begun_are_not_committed(
     refused_last(checked_project, "version.commit")
 
 
+LABEL = {"categories": ["pii"], "entity": "none", "identifiability": "none"}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        {},
+        {**LABEL, "categories": "pii"},
+        {**LABEL, "categories": []},
+        {**LABEL, "categories": ["harmless"]},
+        {**LABEL, "entity": "nobody"},
+        {**LABEL, "entity": ["none"]},
+        {**LABEL, "identifiability": "not at all"},
+        {"categories": ["pii"], "entity": "none"},
+    ],
+    ids=str,
+)
+def test_what_is_no_label_is_refused_and_the_refusal_logged(
+    checked_project: SmallProject, label: dict[str, object]
+) -> None:
+    held = ticket(checked_project)
+    begun = begin(checked_project, held, stage=Stage.MASKED)
+    with pytest.raises(AccessRefused, match=r"categor(y|ies)"):
+        commit(checked_project, held, begun, labels={"x": label})
+    refused_last(checked_project, "version.commit")
+
+
+@pytest.mark.parametrize("labels", [{}, {"y": LABEL}, {"x": LABEL, "y": LABEL}], ids=str)
+def test_labels_of_other_columns_than_the_schemas_are_refused(
+    checked_project: SmallProject, labels: dict[str, object]
+) -> None:
+    held = ticket(checked_project)
+    begun = begin(checked_project, held, stage=Stage.MASKED)
+    with pytest.raises(AccessRefused, match="every label a column"):
+        commit(checked_project, held, begun, labels=labels)
+    refused_last(checked_project, "version.commit")
+
+
+@pytest.mark.parametrize("schema", [b"", b"no schema", b"\xff" * 64], ids=str)
+def test_what_is_no_schema_is_refused_and_the_refusal_logged(checked_project: SmallProject, schema: bytes) -> None:
+    held = ticket(checked_project)
+    begun = begin(checked_project, held, stage=Stage.MASKED)
+    with pytest.raises(AccessRefused, match="schema"):
+        commit(checked_project, held, begun, schema_ipc=schema)
+    refused_last(checked_project, "version.commit")
+
+
 def test_raw_is_not_committed_under_weaker_labels_than_the_policys(checked_project: SmallProject) -> None:
     door = checked_project.door()
     received = checked_project.receive(door=door)

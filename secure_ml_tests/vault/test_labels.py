@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
@@ -46,6 +46,13 @@ def test_the_bottom_and_the_top_bound_every_label(label: Label) -> None:
 @given(LABELS)
 def test_a_label_survives_json(label: Label) -> None:
     assert Label.from_json(label.to_json()) == label
+
+
+@given(LABELS, st.sampled_from(["categories", "entity", "identifiability"]), st.none() | st.text() | st.integers())
+def test_a_label_with_another_word_is_refused(label: Label, field: str, wrong: object) -> None:
+    assume(wrong not in {*Entity, *Identifiability})
+    with pytest.raises(LabelError, match=r"^a label's categor"):
+        Label.from_json({**label.to_json(), field: wrong})
 
 
 @given(LABELS, LABELS)

@@ -57,6 +57,12 @@ def test_a_manifest_of_another_format_is_refused() -> None:
         Manifest.from_bytes(body)
 
 
+def test_a_manifest_with_a_label_of_unknown_words_is_refused() -> None:
+    changed = MANIFEST.to_bytes().replace(b'"entity":"', b'"entity":"un')
+    with pytest.raises(Tampered, match="no label"):
+        Manifest.from_bytes(changed)
+
+
 @pytest.mark.parametrize("partition", ["", "2024-01", "a_B-9"])
 def test_an_address_is_the_same_after_its_text(partition: str) -> None:
     address = Address("training", "clinic", "raw", partition)
