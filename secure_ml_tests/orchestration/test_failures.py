@@ -1,16 +1,23 @@
 """Errors inside stages: what Dagster keeps of them, and that a refusal stays one."""
 
+import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
 from secure_ml.access.stages import Stage
+from secure_ml.orchestration.assets import classified, masked, registered, split, trained, validated
 from secure_ml.orchestration.failures import safe_failures
+from secure_ml.settings import project_root
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import VaultError
 from secure_ml_tests.fakes.dagster_project import DagsterProject, failures
+from secure_ml_tests.fakes.small_project import ENVIRONMENT, PROJECT
 
 CANARY = "Zorblax Canary 99999"
 
@@ -115,6 +122,45 @@ def test_an_error_of_a_library_keeps_its_class_only_and_no_cause() -> None:
     assert CANARY not in str(caught.value.description)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("stage", "module"),
+    [
+        (classified, "secure_ml.protection.classify.findings"),
+        (masked, "secure_ml.protection.mask.masking"),
+        (split, "secure_ml.training.split"),
+        (trained, "secure_ml.release.candidate"),
+        (validated, "secure_ml.release.validation"),
+        (registered, "secure_ml.release.registration"),
+    ],
+    ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
+)
+def test_a_stage_whose_import_is_broken_fails_as_any_other(
+    clinic: DagsterProject, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    body = inspect.unwrap(
+        stage.build(clinic.project.installation.projects[PROJECT], ENVIRONMENT).op.compute_fn.decorated_fn
+    )
+
+    with pytest.raises(dg.Failure) as caught:
+        body(*[None] * len(inspect.signature(body).parameters))
+
+    place = Path(str(stage.__file__)).relative_to(project_root())
+    assert str(caught.value.description).startswith(f"ModuleNotFoundError at {place}:")
+
+
+def test_a_check_whose_import_is_broken_closes_the_version(
+    clinic: DagsterProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "secure_ml.protection.quality", None)
+
+    result = clinic.run(Stage.RAW, partition="first")
+
+    (words,) = failures(result)
+    assert words.startswith("ModuleNotFoundError at secure_ml/orchestration/checks/raw.py:")
+    assert "ChecksNotPassed" in failures(clinic.run(Stage.CLASSIFIED, partition="first"))[0]
 
 
 def test_a_failure_passes_as_it_is() -> None:

@@ -85,11 +85,11 @@ def test_a_run_that_passes_fails_no_check(tmp_path: Path, instance: dg.DagsterIn
 def test_an_error_that_no_step_foresaw_is_told_by_its_class(
     clinic: DagsterProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("secure_ml.protection.classify.findings.classify")
+    monkeypatch.delattr("secure_ml.orchestration.assets.classified.safe_failures")
     project = clinic.project.installation.projects[PROJECT]
     runs = plan(project, until=Stage.CLASSIFIED, partition="first")
 
     (outcome,) = execute(clinic.definitions, clinic.instance, project, ENVIRONMENT, runs, on_done=lambda outcome: None)
 
     (failure,) = outcome.failures
-    assert failure.endswith("__classified failed (ImportError)")
+    assert failure.endswith("__classified failed (NameError)")

@@ -23,9 +23,9 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         automation=when_inputs_pass(),
     )
     def classified(raw: Dataset) -> Dataset:
-        from secure_ml.protection.classify.findings import classify
-
         with safe_failures():
+            from secure_ml.protection.classify.findings import classify
+
             return classify(raw)
 
     return classified

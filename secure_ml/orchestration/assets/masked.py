@@ -32,9 +32,9 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
     def masked(
         context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors], raw: Dataset, classified: Dataset
     ) -> dg.MaterializeResult[Dataset]:
-        from secure_ml.protection.mask.masking import Masking
-
         with safe_failures():
+            from secure_ml.protection.mask.masking import Masking
+
             door = doors.door(context.asset_key, context.run_id)
             masking = Masking(policy, key_for=lambda purpose: door.derive_key(purpose, by=Stage.MASKED))
             # Opening classified proves that its checks passed; its rows are not needed.

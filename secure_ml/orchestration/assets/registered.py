@@ -33,9 +33,9 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         trained: Dataset,
         validated: Dataset,
     ) -> Dataset:
-        from secure_ml.release.registration import Circumstances, register_candidate
-
         with safe_failures():
+            from secure_ml.release.registration import Circumstances, register_candidate
+
             door = doors.door(context.asset_key, context.run_id)
             circumstances = Circumstances(
                 environment,

@@ -41,9 +41,9 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         doors: dg.ResourceParam[Doors],
         masked: Any,  # Pieces, or the Dataset of a table of one piece; Dagster's inputs know no union
     ) -> Dataset:
-        from secure_ml.training.split import split as split_sides
-
         with safe_failures():
+            from secure_ml.training.split import split as split_sides
+
             door = doors.door(context.asset_key, context.run_id)
             pieces = pieces_through(masked, config.through, allow_holes=policy.split.allow_holes)
             return split_sides(pieces, policy, subject_key=door.derive_key("subject", by=Stage.SPLIT))

@@ -31,10 +31,10 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         pool=f"{policy.project}_training",
     )
     def trained(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors], split: Dataset) -> Dataset:
-        from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
-        from secure_ml.release.candidate import periods_of, train_candidate
-
         with safe_failures():
+            from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
+            from secure_ml.release.candidate import periods_of, train_candidate
+
             door = doors.door(context.asset_key, context.run_id)
 
             def charge(*, epsilon: Decimal, delta: Decimal, description: str) -> "Charge":

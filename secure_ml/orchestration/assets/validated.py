@@ -24,11 +24,11 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         reads={"split": Stage.SPLIT, "trained": Stage.TRAINED},
     )
     def validated(split: Dataset, trained: Dataset) -> dg.MaterializeResult[Dataset]:
-        import numpy as np
-
-        from secure_ml.release.validation import read_evidence, validate_candidate
-
         with safe_failures():
+            import numpy as np
+
+            from secure_ml.release.validation import read_evidence, validate_candidate
+
             evidence = validate_candidate(
                 split, trained, policy, periods=known_partitions(policy), generator=np.random.default_rng()
             )

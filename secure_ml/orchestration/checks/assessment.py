@@ -81,8 +81,11 @@ def build_checks(
                 door.record_verdict(manifest, check=j.check, passed=j.passed, blocking=j.blocking, facts=j.facts)
                 for j in judgements
             ]
-        for judgement, index in zip(judgements, indexes, strict=True):
-            yield _result(key, judgement, version_id=manifest.version_id, audit_index=index)
+            results = [
+                _result(key, judgement, version_id=manifest.version_id, audit_index=index)
+                for judgement, index in zip(judgements, indexes, strict=True)
+            ]
+        yield from results
 
     return checks
 
