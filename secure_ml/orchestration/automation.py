@@ -1,9 +1,18 @@
-"""When Dagster materialises a stage by itself.
+"""When Dagster materialises a stage by itself, and when it starts a run again.
 
-Belongs here: automation conditions and the switch that turns them on. Must stay out: schedules of people.
+Belongs here: automation conditions, the switch that turns them on, retries. Must stay out: schedules of people.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import dagster as dg
+
+RETRIED_WHEN_LOST: Mapping[str, str] = MappingProxyType({"dagster/max_retries": "2"})
+"""Tags of a run that spends nothing: when its process is lost, it is started again."""
+
+NEVER_RETRIED: Mapping[str, str] = MappingProxyType({"dagster/max_retries": "0"})
+"""Tags of a run that spends privacy budget: people start it."""
 
 
 def when_inputs_pass() -> dg.AutomationCondition[dg.AssetKey]:
@@ -23,4 +32,5 @@ def protect_new_data(project: str) -> dg.AutomationConditionSensorDefinition:
             " Training is always started by a person: it spends privacy budget."
         ),
         default_status=dg.DefaultSensorStatus.STOPPED,
+        run_tags=RETRIED_WHEN_LOST,
     )

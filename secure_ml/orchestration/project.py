@@ -7,7 +7,7 @@ import dagster as dg
 
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.orchestration.assets import classified, masked, raw, registered, split, trained, validated
-from secure_ml.orchestration.automation import protect_new_data
+from secure_ml.orchestration.automation import NEVER_RETRIED, RETRIED_WHEN_LOST, protect_new_data
 from secure_ml.orchestration.checks import classified as classified_checks
 from secure_ml.orchestration.checks import masked as masked_checks
 from secure_ml.orchestration.checks import raw as raw_checks
@@ -19,9 +19,6 @@ from secure_ml.policy.projects import Project
 
 _ASSETS = (raw, classified, masked, split, trained, validated, registered)
 _CHECKS = (raw_checks, classified_checks, masked_checks, split_checks, trained_checks, validated_checks)
-
-_RETRIES_OF_A_LOST_RUN = "2"
-"""A run whose process was lost is started again where it spends nothing. Training spends budget: people start it."""
 
 
 def job_names(project: str) -> tuple[str, str]:
@@ -45,13 +42,13 @@ def project_definitions(project: Project, environment: str) -> dg.Definitions:
                 dg.AssetSelection.assets(*by_partition),
                 partitions_def=partitions_of(policy),
                 description="Step 1, for each partition: raw, classified, masked; with their checks.",
-                tags={"dagster/max_retries": _RETRIES_OF_A_LOST_RUN},
+                tags=RETRIED_WHEN_LOST,
             ),
             dg.define_asset_job(
                 train,
                 dg.AssetSelection.assets(*whole),
                 description="Step 2, once for all: split to registered, with their checks; spends privacy budget.",
-                tags={"dagster/max_retries": "0"},
+                tags=NEVER_RETRIED,
             ),
         ],
     )

@@ -1,8 +1,13 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
+from dagster._core.test_utils import create_run_for_test, instance_for_test
 
 from secure_ml.access.stages import CHECKS, PARENTS, PARTITIONED, Stage
 from secure_ml_tests.fakes.dagster_project import DagsterProject, dagster_project, key_of
@@ -109,10 +114,26 @@ def test_two_jobs_protect_a_partition_and_train_on_all(clinic: DagsterProject) -
     assert jobs["clinic__train"] == {key_of(stage) for stage in Stage if stage not in PARTITIONED}
 
 
-def test_a_lost_run_is_started_again_only_when_it_spends_no_budget(clinic: DagsterProject) -> None:
-    retries = {
-        name: clinic.definitions.resolve_job_def(name).tags["dagster/max_retries"]
-        for name in ("clinic__protect", "clinic__train")
+@pytest.mark.parametrize("reason", RunFailureReason)
+def test_a_lost_run_is_started_again_only_when_it_spends_no_budget(
+    clinic: DagsterProject, tmp_path: Path, reason: RunFailureReason
+) -> None:
+    (switch,) = clinic.definitions.get_repository_def().sensor_defs
+    tags = {
+        "from the switch": switch.run_tags,
+        "from the job that protects": clinic.definitions.resolve_job_def("clinic__protect").tags,
+        "from the job that trains": clinic.definitions.resolve_job_def("clinic__train").tags,
+        "from an asset's page": {},
     }
+    declared = yaml.safe_load(Path("dagster.yaml").read_text(encoding="utf-8"))["run_retries"]
 
-    assert retries == {"clinic__protect": "2", "clinic__train": "0"}
+    with instance_for_test(overrides={"run_retries": declared}, temp_dir=str(tmp_path)) as instance:
+        runs = {
+            name: create_run_for_test(instance, "lost", status=dg.DagsterRunStatus.FAILURE, tags=dict(given))
+            for name, given in tags.items()
+        }
+        retried = {name for name, run in runs.items() if auto_reexecution_should_retry_run(instance, run, reason)}
+
+    # A step that failed was refused: only a run that was lost is started again.
+    lost = reason is not RunFailureReason.STEP_FAILURE
+    assert retried == ({"from the switch", "from the job that protects"} if lost else set())
