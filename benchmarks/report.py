@@ -6,7 +6,7 @@ Belongs here: the common shape. Must stay out: measuring.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TextIO
 
 
@@ -53,9 +53,10 @@ def report(result: Result, *, header: Sequence[str], rows: Sequence[Sequence[str
 
 
 def skip(claim: str, *, reason: str, out: TextIO = sys.stdout) -> int:
-    """Says that nothing was measured, and why; returns 0."""
+    """Says that nothing was measured, and why, in the shape of a result without figures; returns 0."""
     print(f"skipped: {reason}", file=out)
-    print(json.dumps({"claim": claim, "skipped": True}), file=out)
+    figures = dict.fromkeys(f.name for f in fields(Result) if f.name not in {"claim", "more"})
+    print(json.dumps({"claim": claim, **figures, "skipped": reason}), file=out)
     return 0
 
 

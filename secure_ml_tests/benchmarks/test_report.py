@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -35,4 +36,18 @@ def test_a_benchmark_that_cannot_run_here_says_so_and_claims_nothing(benchmark_m
     out = io.StringIO()
 
     assert benchmark_module("report").skip("a claim", reason="no data", out=out) == 0
-    assert json.loads(out.getvalue().splitlines()[-1]) == {"claim": "a claim", "skipped": True}
+    said = json.loads(out.getvalue().splitlines()[-1])
+    assert list(said) == [*SHAPE, "skipped"]
+    assert said == {**dict.fromkeys(SHAPE), "claim": "a claim", "skipped": "no data"}
+
+
+def test_without_the_census_the_benchmark_of_utility_is_skipped_in_the_same_shape(
+    benchmark_module: Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SECURE_ML_DATASETS", str(tmp_path))
+
+    assert benchmark_module("private_utility").main() == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(said) == [*SHAPE, "skipped"]
+    assert (said["holds"], said["claim"]) == (None, benchmark_module("private_utility").CLAIM)
+    assert "SECURE_ML_DATASETS" in said["skipped"]
