@@ -35,7 +35,7 @@ def ui(
     )
     out.print(f"http://127.0.0.1:{port} shows the graph once both have started; Ctrl-C stops them")
     children = [
-        subprocess.Popen([sys.executable, "-m", *command], env=environ, cwd=project_root())  # noqa: S603
+        subprocess.Popen([sys.executable, "-m", *command], env=environ, cwd=project_root())  # noqa: S603 - fixed commands
         for command in commands
     ]
     # A supervisor's stop must reach both, as Ctrl-C on a terminal does.

@@ -76,11 +76,14 @@ def _value_bytes(array: pa.Array) -> memoryview:
 
 def _fixed_width(array: pa.Array) -> "np.ndarray[Any, np.dtype[Any]]":
     """Little-endian values; nulls as zero, every NaN alike, minus zero as zero."""
+    values: np.ndarray[Any, np.dtype[Any]]
     if pa.types.is_boolean(array.type):
-        return array.fill_null(False).to_numpy(zero_copy_only=False).astype(np.uint8)  # type: ignore[no-any-return]
-    if pa.types.is_floating(array.type):
+        values = array.fill_null(False).to_numpy(zero_copy_only=False).astype(np.uint8)
+    elif pa.types.is_floating(array.type):
         numbers = array.fill_null(0.0).to_numpy(zero_copy_only=False).astype("<f8")
         numbers[np.isnan(numbers)] = np.nan
-        return numbers + 0.0  # type: ignore[no-any-return]
-    integers = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
-    return integers.fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")  # type: ignore[no-any-return]
+        values = numbers + 0.0
+    else:
+        integers = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
+        values = integers.fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
+    return values

@@ -52,7 +52,7 @@ def stored_name(column: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), column)
 
 
-class _ReleasedKeys(pe.KmsClient):  # type: ignore[misc]
+class _ReleasedKeys(pe.KmsClient):  # type: ignore[misc]  # pyarrow has no types
     """The keys of one part, by id. PME wraps its data keys under them, bound to the id, which names the part."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:

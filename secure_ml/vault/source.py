@@ -216,7 +216,7 @@ class _SqlSource:
 
     def dataset(self) -> Dataset:
         with self._query() as result:
-            schema = pa.schema([pa.field(str(name), pa.string()) for name in result.keys()])  # noqa: SIM118
+            schema = pa.schema([pa.field(str(name), pa.string()) for name in result.keys()])  # noqa: SIM118 - iterating it gives rows
         labels = _labelled(self._policy, schema, place=self.place)
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

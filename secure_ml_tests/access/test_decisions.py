@@ -35,7 +35,7 @@ def test_a_stage_writes_and_assesses_only_itself(by: Stage, stage: Stage) -> Non
 @pytest.mark.parametrize("action", ["read", "assess", "write", "derive_key"])
 def test_a_ticket_for_another_project_allows_nothing(action: str) -> None:
     other = Ticket("os-user:tester", "run-1", "training", "another", TICKET.expires)
-    request = Request(action, Stage.MASKED, Stage.MASKED, (), WHOLE, "token:email")  # type: ignore[arg-type]
+    request = Request(action, Stage.MASKED, Stage.MASKED, (), WHOLE, "token:email")
     assert not decide(other, request, POLICY).allowed
 
 

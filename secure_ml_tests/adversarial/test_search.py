@@ -56,7 +56,7 @@ def archive(content: bytes) -> bytes:
 
 
 def zstandard(content: bytes) -> bytes:
-    return pa.compress(content, codec="zstd", asbytes=True)  # type: ignore[no-any-return]
+    return pa.compress(content, codec="zstd", asbytes=True)
 
 
 WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {

@@ -56,7 +56,7 @@ def two_versions(checked_project: SmallProject) -> TwoVersions:
 def test_an_edited_manifest_is_refused(checked_project: SmallProject) -> None:
     database = Database(checked_project)
     (row,) = database.rows("manifests")
-    content = json.loads(bytes(row["body"]))  # type: ignore[arg-type]
+    content = json.loads(bytes(row["body"]))
     content["rows"] += 1
     row["body"] = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     database.replace("manifests", row)
@@ -114,7 +114,7 @@ def test_an_older_version_put_back_together_with_an_edited_log_is_refused(
     (newest,) = database.rows("heads")
     database.replace("heads", head)
     (leaf,) = [row["leaf"] for row in database.rows("audit_entries") if row["entry_index"] == newest["audit_index"]]
-    hidden = bytes(leaf).replace(b"version.commit", b"version.forget")  # type: ignore[arg-type]
+    hidden = bytes(leaf).replace(b"version.commit", b"version.forget")
     assert hidden != leaf
     database.run("UPDATE audit_entries SET leaf = ? WHERE entry_index = ?", hidden, newest["audit_index"])
     with pytest.raises(AuditLogTampered):
@@ -173,7 +173,7 @@ def test_a_verdict_flipped_in_its_body_is_refused(checked_project: SmallProject)
     checked_project.pass_checks(Stage.RAW, failing=("quality",))
     database = Database(checked_project)
     (row,) = [row for row in database.rows("verdicts") if row["check_name"] == "quality"]
-    row["body"] = bytes(row["body"]).replace(b'"passed":false', b'"passed":true')  # type: ignore[arg-type]
+    row["body"] = bytes(row["body"]).replace(b'"passed":false', b'"passed":true')
     database.replace("verdicts", row)
     with pytest.raises(Tampered, match="quality"):
         opened_rows(checked_project)

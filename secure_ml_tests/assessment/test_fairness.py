@@ -130,4 +130,4 @@ def test_an_attribute_of_another_length_is_refused() -> None:
 def test_sensitive_features_cannot_be_passed_by_position() -> None:
     people = scored(100, groups={"colour": SHARES})
     with pytest.raises(TypeError):
-        compare_groups(people, people.groups, CONTROL, 5, np.random.default_rng(1))  # type: ignore[misc]
+        compare_groups(people, people.groups, CONTROL, 5, np.random.default_rng(1))

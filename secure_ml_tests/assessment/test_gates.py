@@ -8,8 +8,8 @@ from secure_ml_tests.assessment.people import counted, scored
 from secure_ml_tests.assessment.whole import evaluation
 
 MADE = evaluation()
-AUC = MADE.metric("auc").value  # type: ignore[union-attr]
-GAP = MADE.gap("colour", "demographic_parity_difference").value  # type: ignore[union-attr]
+AUC = MADE.metric("auc").value
+GAP = MADE.gap("colour", "demographic_parity_difference").value
 
 
 @pytest.mark.parametrize(

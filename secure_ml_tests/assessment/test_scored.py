@@ -29,7 +29,7 @@ def test_no_row_is_refused() -> None:
 
 def test_a_label_that_is_not_boolean_is_refused() -> None:
     with pytest.raises(AssessmentError, match="booleans"):
-        Scored(np.array([1, 0]), np.array([0.5, 0.5]), None, PERIOD, {})  # type: ignore[arg-type]
+        Scored(np.array([1, 0]), np.array([0.5, 0.5]), None, PERIOD, {})
 
 
 def test_its_text_holds_no_cell() -> None:

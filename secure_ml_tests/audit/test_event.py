@@ -99,7 +99,7 @@ def test_later_changes_of_the_callers_details_do_not_reach_the_event() -> None:
 )
 def test_what_the_leaf_cannot_hold_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(AuditError):
-        replace(EVENT, **wrong)  # type: ignore[arg-type]
+        replace(EVENT, **wrong)
 
 
 def test_broken_unicode_is_refused_without_being_shown() -> None:

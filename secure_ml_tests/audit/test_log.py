@@ -31,8 +31,13 @@ def _url(folder: Path) -> str:
 
 def _log(folder: Path, *, seed: int = 1, secret: bytes = SECRET) -> AuditLog:
     signer = SeededSigner(seed=seed)
-    clock = lambda: datetime(2024, 1, 2, tzinfo=UTC)  # noqa: E731
-    return AuditLog(State.open(_url(folder)), signer, origin="test/log", commitment_secret=secret, clock=clock)
+    return AuditLog(
+        State.open(_url(folder)),
+        signer,
+        origin="test/log",
+        commitment_secret=secret,
+        clock=lambda: datetime(2024, 1, 2, tzinfo=UTC),
+    )
 
 
 @pytest.fixture(scope="module")

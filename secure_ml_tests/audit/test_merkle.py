@@ -183,7 +183,7 @@ def _verify(kind: str, case: dict[str, object]) -> None:
     hashes = {
         name: base64.b64decode(str(case[name] or "")) for name in ("root", "root1", "root2", "leafHash") if name in case
     }
-    proof = _decode(case["proof"])  # type: ignore[arg-type]
+    proof = _decode(case["proof"])
     if kind == "inclusion":
         index, size = int(str(case["leafIdx"])), int(str(case["treeSize"]))
         verify_inclusion(hashed_leaf=hashes["leafHash"], index=index, size=size, proof=proof, root=hashes["root"])

@@ -15,7 +15,7 @@ VALUE = "Zorblax Quillfeather, 9876543210"
 def _commands() -> Iterator[tuple[str, ...]]:
     program = typer.main.get_command(app)
     yield ()
-    for name, command in program.commands.items():  # type: ignore[attr-defined]
+    for name, command in program.commands.items():
         yield (name,)
         yield from ((name, below) for below in getattr(command, "commands", {}))
 
@@ -27,7 +27,7 @@ def test_every_command_explains_itself_and_its_options(command: tuple[str, ...],
     assert "Usage" in said.out
     found = typer.main.get_command(app)
     for name in command:
-        found = found.commands[name]  # type: ignore[attr-defined]
+        found = found.commands[name]
     assert found.help
     for parameter in found.params:
         assert getattr(parameter, "help", "") or parameter.name == "help", f"{parameter.name} has no help"

@@ -23,7 +23,7 @@ def _summary(**changed: object) -> ProjectSummary:
         "delta_budget": "0.00002", "figures": {"auc": 0.869, "demographic_parity_difference.gender": 0.096},
         "model_card": "mlflow/model_card.md", "registered": {}, "audit_log_entries": 428,
     }  # fmt: skip
-    return ProjectSummary(**(facts | changed))  # type: ignore[arg-type]
+    return ProjectSummary(**(facts | changed))
 
 
 @pytest.fixture

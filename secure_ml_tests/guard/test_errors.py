@@ -12,7 +12,7 @@ from secure_ml.vault.dataset import DatasetError
 
 def _raised(action: object, *arguments: object) -> BaseException:
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - any error is described
-        action(*arguments)  # type: ignore[operator]
+        action(*arguments)
     return caught.value
 
 

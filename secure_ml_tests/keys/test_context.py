@@ -34,7 +34,7 @@ def test_a_category_of_the_vocabulary_is_its_text() -> None:
 )
 def test_a_part_that_would_blur_the_key_id_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(KeyServiceError):
-        replace(CONTEXT, **wrong)  # type: ignore[arg-type]
+        replace(CONTEXT, **wrong)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def receiving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Dataset], 
         original = Door.receive
 
         def changed(self: Door, *args: object, **options: object) -> object:
-            return change(original(self, *args, **options))  # type: ignore[arg-type]
+            return change(original(self, *args, **options))
 
         monkeypatch.setattr(Door, "receive", changed)
 

@@ -32,7 +32,7 @@ class Vault:
 
 def pieces(**refused: Exception) -> tuple[Pieces, Vault]:
     vault = Vault({name.removeprefix("m").replace("_", "-"): error for name, error in refused.items()})
-    return Pieces(vault, Stage.MASKED, KEYS, by=Stage.SPLIT), vault  # type: ignore[arg-type]
+    return Pieces(vault, Stage.MASKED, KEYS, by=Stage.SPLIT), vault
 
 
 def test_all_partitions_go_in_by_default() -> None:

@@ -207,7 +207,7 @@ def test_a_record_that_is_incomplete_or_no_aggregate_is_refused(
     home: Path, change: dict[str, object], said: str
 ) -> None:
     with pytest.raises(RegistryError, match=said):
-        _register(home, replace(RECORD, **change))  # type: ignore[arg-type]
+        _register(home, replace(RECORD, **change))
     assert _client(home).get_experiment_by_name("training/loan_approval") is None
 
 

@@ -123,7 +123,7 @@ def test_a_map_that_drops_rows_and_whole_batches() -> None:
 def test_nothing_is_read_before_a_scan_is_iterated() -> None:
     opened: list[tuple[str, ...]] = []
 
-    def scan(columns: Sequence[str]):  # type: ignore[no-untyped-def]
+    def scan(columns: Sequence[str]):
         opened.append(tuple(columns))
         yield from table().open(columns)
 

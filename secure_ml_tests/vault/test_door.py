@@ -308,7 +308,7 @@ def test_a_write_interrupted_after_its_commit_keeps_its_files_and_keys(
     commit = versions.commit
 
     def commit_then_interrupt(*arguments: object, **named: object) -> int:
-        commit(*arguments, **named)  # type: ignore[arg-type]
+        commit(*arguments, **named)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(versions, "commit", commit_then_interrupt)

@@ -47,7 +47,7 @@ def test_every_field_of_a_manifest_is_in_its_bytes() -> None:
         "summary": {}, "run_id": "run-2", "created": "2031-05-01T00:00:01+00:00",
     }  # fmt: skip
     assert set(changes) == set(vars(MANIFEST))
-    bodies = {replace(MANIFEST, **{name: value}).to_bytes() for name, value in changes.items()}  # type: ignore[arg-type]
+    bodies = {replace(MANIFEST, **{name: value}).to_bytes() for name, value in changes.items()}
     assert len(bodies | {MANIFEST.to_bytes()}) == len(changes) + 1
 
 

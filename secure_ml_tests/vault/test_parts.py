@@ -45,7 +45,7 @@ def read(folder: Path, part: Part, columns: list[str], keys: Mapping[str, bytes]
     return pa.Table.from_batches(batches, schema=pa.schema([SCHEMA.field(name) for name in columns]))
 
 
-class Unwrapping(pe.KmsClient):  # type: ignore[misc]
+class Unwrapping(pe.KmsClient):
     """What anybody writes who has some of the keys; remembers the data keys it was asked for."""
 
     def __init__(self, keys: Mapping[str, bytes], seen: dict[str, int]) -> None:

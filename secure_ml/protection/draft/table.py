@@ -63,7 +63,7 @@ class TableFile:
             SourceError: the file is missing, empty or broken.
         """
         # Nothing but source and columns is asked of the policy here, and a table without a policy has no other.
-        undeclared = Policy.model_construct(source=self.source(missing), columns={})  # type: ignore[call-arg]
+        undeclared = Policy.model_construct(source=self.source(missing), columns={})  # type: ignore[call-arg]  # only these two
         return open_source(undeclared, folder=self.path.parent, partition="", environ={})
 
 

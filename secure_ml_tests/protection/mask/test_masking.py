@@ -17,7 +17,7 @@ from secure_ml_tests.protection.mask.tables import COLUMNS, ROWS, column, key_fo
 
 def masked(**kwargs: object) -> tuple[Masking, Dataset]:
     masking = Masking(policy(), key_for=key_for)
-    return masking, masking.apply(raw(**kwargs))  # type: ignore[arg-type]
+    return masking, masking.apply(raw(**kwargs))
 
 
 def test_every_column_is_treated_as_the_policy_says() -> None:
