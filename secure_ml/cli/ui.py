@@ -34,13 +34,13 @@ def ui(
         ["dagster._daemon", "run", *workspace],
     )
     out.print(f"http://127.0.0.1:{port} shows the graph once both have started; Ctrl-C stops them")
-    children = [
-        subprocess.Popen([sys.executable, "-m", *command], env=environ, cwd=project_root())  # noqa: S603 - fixed commands
-        for command in commands
-    ]
-    # A supervisor's stop must reach both, as Ctrl-C on a terminal does.
+    children: list[subprocess.Popen[bytes]] = []
+    # A supervisor's stop must reach both, as Ctrl-C on a terminal does; it may come while they start.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        for command in commands:
+            child = subprocess.Popen([sys.executable, "-m", *command], env=environ, cwd=project_root())  # noqa: S603 - fixed commands
+            children.append(child)
         code = _first_to_end(children)
     except KeyboardInterrupt:
         code = 0
