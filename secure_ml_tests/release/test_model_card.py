@@ -186,7 +186,7 @@ def test_a_section_says_what_a_reader_must_know(title: str, words: list[str]) ->
 
 def test_published_figures_are_those_of_the_evaluation() -> None:
     auc = evaluation().performance.auc
-    assert f"| AUC | {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) |" in model_card(_facts())
+    assert f"| AUC | {auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}] |" in model_card(_facts())
 
 
 def test_a_tiny_group_is_counted_and_not_named() -> None:
