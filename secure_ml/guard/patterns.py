@@ -60,16 +60,15 @@ _YEAR_MONTH = r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
 HARMLESS = (
     rf"{_START}[0-9a-f]{{8}}-[0-9a-f]{{4}}-[1-8][0-9a-f]{{3}}-[89ab][0-9a-f]{{3}}-[0-9a-f]{{12}}{_END}"
     # Three letters at least: a bare number of 32 digits is no digest.
-    rf"|{_START}(?=(?:[0-9]*[a-f]){{3}})(?:[0-9a-f]{{64}}|[0-9a-f]{{40}}|[0-9a-f]{{32}}){_END}"
+    # No neighbour behind a hyphen either: two UUIDs with a number between them would look like a digest there.
+    rf"|{_START}(?<![0-9a-f]-)(?=(?:[0-9]*[a-f]){{3}})(?:[0-9a-f]{{64}}|[0-9a-f]{{40}}|[0-9a-f]{{32}})(?!-[0-9a-f]){_END}"
     # Midnight is left out: it is how a date of birth looks once a library has parsed it.
     rf"|(?<!\d){_YEAR_MONTH}-(?:0[1-9]|[12]\d|3[01])[T ](?!00:00(?::00)?(?![:\d]))(?:[01]\d|2[0-3]):[0-5]\d"
     r"(?::[0-5]\d(?:[.,]\d{1,6})?)?(?!\d)(?:Z|\ ?[+-][01]\d:?[0-5]0(?!\d))?"
     rf"|(?<!\d)(?<!\d[ .\-/]){_YEAR_MONTH}(?!\d|-\d)"
-    # Rates and probabilities; two of them side by side are no phone number.
-    r"|(?<![\w.])[01]\.\d{1,4}(?!\w|\.\d)|(?<![\w.])0\.0{2,17}[1-9]\d{0,2}0*+(?!\w|\.\d)"
     r"|(?<![\d.])(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0)(?![\d.])"
 )
-"""UUIDs, digests and version ids, ISO times, monthly partition keys, rates, loopback addresses."""
+"""UUIDs, digests and version ids, ISO times, monthly partition keys, loopback addresses."""
 
 FRACTION = re.compile(r"(?<![\w.])(?P<kept>\d{1,3}\.\d{4})\d++(?!\w|\.\d)")
 """A long fraction is a measurement: it is cut, not removed. What is left is too short to be anybody's number."""

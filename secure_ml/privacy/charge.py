@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 
+def scientific(amount: Decimal) -> str:
+    """A small probability as `2e-6`: of its zeros people lose count, and the redactor cuts long fractions."""
+    return f"{amount.normalize():e}"
+
+
 class BudgetError(Exception):
     """An amount that cannot be charged, such as a negative one."""
 

@@ -158,4 +158,4 @@ def _number(value: float | Suppressed) -> str:
 
 
 def _written(figure: Published) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if isinstance(figure, Estimate) else figure
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]" if isinstance(figure, Estimate) else figure

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
 from secure_ml.policy.treatments import Feature, Never
+from secure_ml.privacy.charge import scientific
 from secure_ml.protection.mask.describe import describe_treatment
 from secure_ml.release.errors import CardError
 from secure_ml.release.markdown import bullets, code, section, table, text
@@ -100,7 +101,7 @@ def _budget(policy: Policy) -> str:
     if not isinstance(estimator, DpAdditive):
         return ""
     limit = estimator.budget
-    total = f"All trainings of this project together may spend ε = {limit.epsilon} and δ = {limit.delta}."
+    total = f"All trainings of this project together may spend ε = {limit.epsilon} and δ = {scientific(limit.delta)}."
     if backtest is None or backtest.epsilon is None:
         return total
     return f"The backtest's second model spends another ε = {backtest.epsilon} on the same subjects. {total}"

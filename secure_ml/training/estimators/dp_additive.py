@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
+from secure_ml.privacy.charge import scientific
 from secure_ml.privacy.noise import Integers, NoisySum, OpenDpSampler, Sampler
 from secure_ml.training.columns import outcome
 from secure_ml.training.encoding import Encoding
@@ -188,7 +189,7 @@ def _facts(policy: Policy, settings: DpAdditive, privacy_loss: PrivacyLoss, plan
             else "one row added or removed"
         ),
         epsilon=_plain(privacy_loss.epsilon),
-        delta=_plain(privacy_loss.delta),
+        delta=scientific(privacy_loss.delta),
         accountant=(
             "exact Gaussian composition (Balle & Wang 2018; Dong, Roth & Su 2022) with discrete Gaussian noise, "
             "checked by dp_accounting's privacy-loss distributions"

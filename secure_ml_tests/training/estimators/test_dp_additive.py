@@ -242,7 +242,7 @@ def test_an_empty_side_and_unlabelled_rows_are_no_release_of_their_own() -> None
 
 def test_facts_state_the_guarantee_and_what_it_leaves_out() -> None:
     facts = _fit(people(10)).facts
-    assert (facts.guarantee, facts.unit, facts.epsilon, facts.delta) == (PRIVATE, "subject", "1", "0.000001")
+    assert (facts.guarantee, facts.unit, facts.epsilon, facts.delta) == (PRIVATE, "subject", "1", "1e-6")
     assert "one subject" in facts.neighbouring
     assert facts.noise_scale == pytest.approx(math.sqrt(200 / 0.99) / 0.23670438, rel=1e-5)
     assert any("metrics" in line for line in facts.not_covered)
