@@ -47,19 +47,40 @@ def _positive(policy: Policy, kind: pa.DataType) -> object:
     return policy.label.positive
 
 
-def check_key(subject_key: bytes) -> None:
+def check_key(key: bytes) -> None:
     """Refuses a key that could be guessed.
 
     Raises:
         TrainingError: fewer than 32 bytes.
     """
-    if len(subject_key) < _KEY_BYTES:
-        raise TrainingError("the subject key has at least 32 bytes; a shorter one can be guessed")
+    if len(key) < _KEY_BYTES:
+        raise TrainingError("a key of hashes has at least 32 bytes; a shorter one can be guessed")
+
+
+def content_digests(contents: Iterable[bytes], *, key: bytes) -> list[bytes]:
+    """16 bytes of keyed BLAKE2b of each content: equal for equal contents, and no use for guessing without the key.
+
+    Args:
+        contents: of rows or subjects.
+        key: 32 to 64 bytes.
+
+    Raises:
+        TrainingError: the key is short.
+    """
+    check_key(key)
+    base = hashlib.blake2b(key=key, digest_size=16)
+
+    def digest(content: bytes) -> bytes:
+        mac = base.copy()
+        mac.update(content)
+        return mac.digest()
+
+    return list(map(digest, contents))
 
 
 def keyed_hashes(messages: Iterable[bytes], *, key: bytes, purpose: bytes) -> NDArray[np.uint64]:
     """The first 64 bits of HMAC-SHA-256 of each message, under a purpose of its own so that no use predicts another."""
-    base = hmac.new(key, purpose + b"\x00", hashlib.sha256)
+    base = hmac.new(key, purpose + b"\x00", "sha256")
 
     def digest(message: bytes) -> bytes:
         mac = base.copy()

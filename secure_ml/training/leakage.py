@@ -3,7 +3,6 @@
 Belongs here: counts and AUCs. Must stay out: thresholds' verdicts in Dagster's words, and any value of a row.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from secure_ml.access.stages import PERIOD, SIDE, SIDES, TRAIN
 from secure_ml.policy.gates import LeakageGate
 from secure_ml.policy.project import Policy
-from secure_ml.training.columns import outcome, row_bytes
+from secure_ml.training.columns import content_digests, outcome, row_bytes
 from secure_ml.training.single_feature import FeatureCounts
 from secure_ml.vault.dataset import Dataset
 
@@ -76,17 +75,21 @@ class SplitFacts:
         return tuple(name for name, auc in self.single_feature_auc.items() if auc is not None and auc > limit)
 
 
-def examine(dataset: Dataset, policy: Policy) -> SplitFacts:
+def examine(dataset: Dataset, policy: Policy, *, pass_key: bytes) -> SplitFacts:
     """One pass over a split.
 
     Args:
         dataset: what `split` made, all sides.
         policy: names the columns.
+        pass_key: 32 to 64 random bytes for this pass alone: what it holds of people in memory is of no use after it.
+
+    Raises:
+        TrainingError: the key is short.
     """
     features, subject = tuple(policy.features), policy.subject.column if policy.subject is not None else None
     counts = {name: FeatureCounts(dataset.schema.field(name).type) for name in features}
     rows, positives = dict.fromkeys(SIDES, 0), dict.fromkeys(SIDES, 0)
-    crossings = {"subject": _Crossing(), "row": _Crossing(), "alike": _Crossing()}
+    crossings = {name: _Crossing(pass_key) for name in ("subject", "row", "alike")}
     periods: dict[str, None] = {}
     position = 0
     identity = () if subject is None else (subject,)
@@ -123,15 +126,15 @@ def _folds(start: int, rows: int) -> NDArray[np.intp]:
 
 
 class _Crossing:
-    """Which contents were seen on which sides, as short digests."""
+    """Which contents were seen on which sides, as short keyed digests."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes) -> None:
+        self._key = key
         self._sides: dict[bytes, int] = {}
 
     def add(self, contents: list[bytes], sides: NDArray[np.object_]) -> None:
         bit = {name: 1 << i for i, name in enumerate(SIDES)}
-        for content, side in zip(contents, sides, strict=True):
-            digest = hashlib.blake2b(content, digest_size=16).digest()
+        for digest, side in zip(content_digests(contents, key=self._key), sides, strict=True):
             self._sides[digest] = self._sides.get(digest, 0) | bit[side]
 
     def count(self) -> int:

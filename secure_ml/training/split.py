@@ -8,7 +8,7 @@ content came before in its period), so adding or removing one unit moves nobody 
 needs that.
 """
 
-import hashlib
+import hmac
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from secure_ml.access.stages import PERIOD, SIDE, SIDES, TEST, TRAIN, VALIDATION
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import Split
-from secure_ml.training.columns import check_key, keyed_hashes, row_bytes
+from secure_ml.training.columns import check_key, content_digests, keyed_hashes, row_bytes
 from secure_ml.training.errors import TrainingError
 from secure_ml.vault.dataset import Dataset, Output, concatenate
 
 _SUBJECT_PURPOSE = b"secure_ml side of a subject v1"
 _ROW_PURPOSE = b"secure_ml side of a row v1"
+_CONTENT_PURPOSE = b"secure_ml content of a row v1"
 
 
 def split(masked: Mapping[str, Dataset], policy: Policy, *, subject_key: bytes) -> Dataset:
@@ -133,9 +134,9 @@ def _row_hashes(
     rows: pa.RecordBatch, period: str, kept: tuple[str, ...], key: bytes, seen: Counter[bytes]
 ) -> NDArray[np.uint64]:
     """Hashes of content and occurrence: equal rows are told apart by a count, never by a position that others move."""
+    contents = (period.encode() + b"\x00" + content for content in row_bytes(rows, kept))
     messages = []
-    for content in row_bytes(rows, kept):
-        digest = hashlib.blake2b(period.encode() + b"\x00" + content, digest_size=16).digest()
+    for digest in content_digests(contents, key=hmac.digest(key, _CONTENT_PURPOSE, "sha256")):
         messages.append(digest + seen[digest].to_bytes(8, "big"))
         seen[digest] += 1
     return keyed_hashes(messages, key=key, purpose=_ROW_PURPOSE)

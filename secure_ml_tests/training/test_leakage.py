@@ -6,12 +6,14 @@ import pytest
 
 from secure_ml.access.stages import PERIOD, SIDE
 from secure_ml.policy.gates import LeakageGate
+from secure_ml.training.errors import TrainingError
 from secure_ml.training.leakage import SplitFacts, examine
 from secure_ml.training.single_feature import FeatureCounts
 from secure_ml.training.split import split
 from secure_ml_tests.training.people import KEY, SCHEMA, dataset, people, policy
 
 SPLIT_SCHEMA = SCHEMA.append(pa.field(PERIOD, pa.string())).append(pa.field(SIDE, pa.string()))
+PASS_KEY = bytes(range(32))
 
 
 def _on(rows: list[dict[str, Any]], side: str) -> list[dict[str, Any]]:
@@ -19,12 +21,14 @@ def _on(rows: list[dict[str, Any]], side: str) -> list[dict[str, Any]]:
 
 
 def _examine(rows: list[dict[str, Any]], *, subject: bool = True) -> SplitFacts:
-    return examine(dataset(rows, schema=SPLIT_SCHEMA, batch=100), policy(subject=subject))
+    return examine(dataset(rows, schema=SPLIT_SCHEMA, batch=100), policy(subject=subject), pass_key=PASS_KEY)
 
 
 def test_a_split_of_ours_is_separate_and_its_sides_are_counted() -> None:
     rows = people(2000, subjects=900)
-    facts = examine(split({"p1": dataset(rows), "p2": dataset(rows)}, policy(), subject_key=KEY), policy())
+    facts = examine(
+        split({"p1": dataset(rows), "p2": dataset(rows)}, policy(), subject_key=KEY), policy(), pass_key=PASS_KEY
+    )
     assert facts.separate
     assert facts.periods == ("p1", "p2")
     assert sum(side.rows for side in facts.sides.values()) == 4000
@@ -76,6 +80,14 @@ def test_only_the_training_side_is_looked_at_for_leaks() -> None:
     for row in test:
         row["color"] = "red" if row["paid"] == "yes" else "blue"
     assert _examine(_on(rows, "train") + _on(test, "test")).leaking(LeakageGate()) == ()
+
+
+def test_the_key_of_the_pass_changes_no_figure_and_a_short_one_is_refused() -> None:
+    rows = people(200, subjects=80)
+    made = dataset(_on(rows, "train") + _on(rows[:9], "test"), schema=SPLIT_SCHEMA)
+    assert examine(made, policy(), pass_key=PASS_KEY) == examine(made, policy(), pass_key=bytes(64))
+    with pytest.raises(TrainingError, match="32 bytes"):
+        examine(made, policy(), pass_key=bytes(31))
 
 
 def test_the_facts_hold_no_cell() -> None:

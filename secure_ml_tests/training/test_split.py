@@ -1,4 +1,7 @@
+import hashlib
+import sys
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -6,7 +9,9 @@ import pytest
 
 from secure_ml.access.stages import PERIOD, SIDE, SIDES
 from secure_ml.policy.training import Split
+from secure_ml.training import columns, leakage
 from secure_ml.training.errors import TrainingError
+from secure_ml.training.leakage import examine
 from secure_ml.training.split import sides, split
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.labels import PUBLIC
@@ -69,6 +74,24 @@ def test_without_a_subject_removing_a_row_moves_no_other(gone: int) -> None:
 def test_without_a_subject_equal_rows_can_lie_on_different_sides() -> None:
     made = split({"all": dataset(people(1) * 3000)}, policy(subject=False), subject_key=KEY)
     assert set(Counter(row[SIDE] for row in _rows(made))) == set(SIDES)
+
+
+@pytest.mark.parametrize("subject", [True, False])
+def test_no_hash_is_made_without_a_key(monkeypatch: pytest.MonkeyPatch, subject: bool) -> None:
+    """An unkeyed hash of a person's values is undone by trying them all, also where it only lies in memory."""
+    keys: list[bytes] = []
+
+    def blake2b(*, key: bytes, digest_size: int) -> object:
+        keys.append(key)
+        return hashlib.blake2b(key=key, digest_size=digest_size)
+
+    # No other function of the module is left to them.
+    monkeypatch.setattr(columns, "hashlib", SimpleNamespace(blake2b=blake2b))
+    rule, masked = policy(subject=subject), {"all": dataset(people(50))}
+    assert _rows(split(masked, rule, subject_key=KEY))
+    examine(split(masked, rule, subject_key=KEY), rule, pass_key=KEY)
+    assert {len(key) for key in keys} == {32}
+    assert not [module for module in (sys.modules[split.__module__], leakage) if hasattr(module, "hashlib")]
 
 
 def test_a_second_pass_gives_the_same_rows() -> None:
