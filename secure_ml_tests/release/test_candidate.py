@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -87,7 +88,8 @@ def test_without_privacy_and_backtest_there_is_no_charge_and_no_twin() -> None:
 
 def test_the_summary_tells_the_loss_and_the_periods() -> None:
     summary = private_candidate().summary()
-    assert (summary["guarantee"], summary["epsilon"], summary["delta"]) == (PRIVATE, "1", "1e-6")
+    assert (summary["guarantee"], summary["epsilon"]) == (PRIVATE, "1")
+    assert Decimal(str(summary["delta"])) == Decimal("1e-6")
     assert (summary["first_period"], summary["last_period"]) == ("p1", "p3")
 
 
