@@ -39,8 +39,8 @@ class Masking:
         Args:
             policy: what is declared.
             key_for: the key of each purpose, "token:<entity>" or "token:subject_id".
-            admitted: the registry of erasures and withdrawals; all are admitted without one. It is not asked when the
-                policy names no subject.
+            admitted: the port where the registry of erasures plugs in: given subjects' tokens, it answers which may be
+                used. All are admitted without one; it is not asked when the policy names no subject.
         """
         self._policy = policy
         self._plan = make_plan(policy, key_for=key_for)
