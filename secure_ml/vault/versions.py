@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
@@ -20,6 +21,7 @@ from secure_ml.vault.log_index import LogIndex
 from secure_ml.vault.manifest import MANIFEST_KIND, Address, Manifest
 
 VERDICT_KIND = "verdict.v1"
+_FORMAT = "secure_ml/verdict/1"
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,20 @@ class Verdict:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON, format secure_ml/verdict/1."""
-        content = {"format": "secure_ml/verdict/1", **vars(self), "facts": dict(self.facts)}
+        content = {"format": _FORMAT, **vars(self), "facts": dict(self.facts)}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def from_bytes(cls, verified: bytes) -> "Verdict":
+        """The inverse of `to_bytes`; the signature must have been verified before.
+
+        Raises:
+            Tampered: the bytes are of another format.
+        """
+        content: dict[str, Any] = json.loads(verified)
+        if content.pop("format", None) != _FORMAT:
+            raise Tampered(f"a verdict is not of the format {_FORMAT}; a newer secure_ml may have written it")
+        return cls(**content)
 
 
 class VersionStore:
@@ -201,9 +215,7 @@ class VersionStore:
         for row, last in rows:
             what = f"the verdict of check {row['check_name']} on version {version_id}"
             self._verify(row, VERDICT_KIND, what=what)
-            content = json.loads(row["body"])
-            content.pop("format")
-            verdict = Verdict(**content)
+            verdict = Verdict.from_bytes(row["body"])
             if (verdict.version_id, verdict.check, verdict.audit_index) != (version_id, row["check_name"], last):
                 raise Tampered(f"{what} is not the one that the audit log recorded last")
             found[verdict.check] = verdict

@@ -81,3 +81,11 @@ def test_the_bytes_of_a_verdict_hold_all_of_it() -> None:
         b'{"audit_index":12,"blocking":false,"check":"quality","facts":{"rows":3,"share":0.5},'
         b'"format":"secure_ml/verdict/1","passed":true,"version_id":"' + b"f" * 32 + b'"}'
     )
+    assert Verdict.from_bytes(verdict.to_bytes()) == verdict
+
+
+@pytest.mark.parametrize("mark", [b'"secure_ml/verdict/2"', b'"secure_ml/manifest/1"', b"null", b"1"])
+def test_a_verdict_of_another_format_is_refused(mark: bytes) -> None:
+    body = Verdict("f" * 32, "quality", True, False, {}, 12).to_bytes().replace(b'"secure_ml/verdict/1"', mark)
+    with pytest.raises(Tampered, match="newer secure_ml"):
+        Verdict.from_bytes(body)
