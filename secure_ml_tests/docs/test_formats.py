@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from secure_ml.state.tables import metadata
+from secure_ml.vault.messages import IssueTicket, Ticketed
 from secure_ml_tests.docs.pages import ROOT
 
 FORMATS = ROOT / "docs" / "formats"
@@ -67,3 +68,19 @@ def test_every_table_of_the_state_stands_in_its_page_with_every_column(table: st
     page = (FORMATS / "state-database.md").read_text(encoding="utf-8")
     [row] = [line for line in page.splitlines() if line.startswith(f"| `{table}` |")]
     assert re.findall(r"`(\w+)`", row)[1:] == [column.name for column in metadata.tables[table].columns]
+
+
+def test_every_request_to_the_kernel_stands_in_the_page_of_messages() -> None:
+    table = (FORMATS / "messages.md").read_text(encoding="utf-8")
+    requests = {
+        kind.__name__ for kind in (IssueTicket, *Ticketed.__subclasses__()) if kind.__module__ == IssueTicket.__module__
+    }
+    assert len(requests) >= 10
+    assert {name for name in requests if f"| `{name}` |" not in table} == set()
+
+
+def test_the_index_names_a_folder_of_what_an_earlier_release_wrote() -> None:
+    index = (FORMATS / "README.md").read_text(encoding="utf-8")
+    folders = re.findall(r"`(secure_ml_tests/vectors/version-\d+)`", index)
+    kept = sorted(str(folder.relative_to(ROOT)) for folder in (ROOT / "secure_ml_tests" / "vectors").glob("version-*"))
+    assert folders == kept
