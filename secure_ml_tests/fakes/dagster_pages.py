@@ -79,7 +79,10 @@ class DagsterPages:
             runs = self.runs()
             return runs if len(runs) >= number and all(run.status in _ENDED for run in runs) else None
 
-        runs = until(ended, seconds=300)
+        try:
+            runs = until(ended, seconds=300)
+        except TimeoutError:
+            raise AssertionError([(run.job, run.partition, run.status) for run in self.runs()]) from None
         assert len(runs) == number, [(run.job, run.partition, run.status) for run in runs]
         return runs
 

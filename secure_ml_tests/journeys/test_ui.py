@@ -217,8 +217,11 @@ def meets_the_door_in_a_later_run(analyst: Analyst, addresses: tuple[str, ...]) 
 def re_executes_the_run_on_the_repaired_source(analyst: Analyst, refused: Run) -> None:
     analyst.open_run(refused)
     analyst.re_execute("All steps in root run")
-    analyst.sees("This run is part of a completed backfill.")
+    warning = "This run is part of a completed backfill."
+    analyst.sees(warning)
     analyst.button("Confirm").click()
+    # The dialog closes once the run was launched; a click on a dialog that is still moving in is lost.
+    analyst.page.get_by_text(warning).wait_for(state="hidden")
     repaired = analyst.dagster.ended_runs(7)[0]
     assert (repaired.partition, repaired.status, repaired.parent) == (MARCH, "SUCCESS", refused.run_id)
     analyst.open_asset("masked", "checks")
