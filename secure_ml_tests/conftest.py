@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 silence(os.environ)
 
 # A first example imports what the others find loaded; on a busy machine that alone exceeds a deadline.
-# Under CI the examples are always the same: a change is judged by what it changed, and new examples are sought elsewhere.
+# Under CI the examples are always the same: a change is judged by what it changed; new examples are sought elsewhere.
 settings.register_profile("without deadline", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("without deadline")
 
