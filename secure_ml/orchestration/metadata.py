@@ -15,6 +15,7 @@ from secure_ml.orchestration.schemas import SCHEMA, TABLES, labelled_schema
 from secure_ml.policy.project import Policy
 
 if TYPE_CHECKING:
+    from secure_ml.assessment.gates import Judgement
     from secure_ml.release.validation import Evidence
     from secure_ml.vault.door import Stored
 
@@ -32,7 +33,7 @@ def stored_metadata(stored: "Stored", stage: Stage, policy: Policy) -> dict[str,
         "version": dg.MetadataValue.text(stored.version_id),
         "digest": dg.MetadataValue.text(stored.digest),
         "audit_log_entry": audit_log_entry(stored.audit_index),
-        **{redact(name): _value(value) for name, value in stored.summary.items()},
+        **{redact(_key(name)): _value(value) for name, value in stored.summary.items()},
     }
 
 
@@ -43,8 +44,15 @@ def audit_log_entry(index: int) -> dg.MetadataValue:
 
 def evidence_metadata(evidence: "Evidence", policy: Policy) -> dict[str, dg.MetadataValue]:
     """The gates and the pictures of a validation; its figures are in the summary."""
-    gates = "\n".join(f"- {'passed' if g.passed else 'FAILED'}: {g.words}" for g in evidence.judgements(policy))
+    gates = "\n".join(_gate(judgement) for judgement in evidence.judgements(policy))
     return {"gates": dg.MetadataValue.md(gates), **figures_metadata(evidence.figures)}
+
+
+def _gate(judgement: "Judgement") -> str:
+    """Two short lines, since the page cuts off what is wider than its column; the check has the whole sentence."""
+    found = "no figure" if judgement.value is None else f"{judgement.value:g}"
+    answer = "passed" if judgement.passed else "FAILED" if judgement.blocking else "warns"
+    return f"- **{answer}** {judgement.name}  \n  {found}; {judgement.bound} is asked"
 
 
 def figures_metadata(figures: Mapping[str, bytes]) -> dict[str, dg.MetadataValue]:
@@ -53,6 +61,11 @@ def figures_metadata(figures: Mapping[str, bytes]) -> dict[str, dg.MetadataValue
         name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(content).decode()})")
         for name, content in figures.items()
     }
+
+
+def _key(name: str) -> str:
+    """The name of a figure, short enough that the page does not print the time over the attribute's name."""
+    return name.replace("_difference.", ".")
 
 
 def _value(value: int | float | str) -> dg.MetadataValue:

@@ -76,7 +76,7 @@ def labelled_schema(dataset: "Dataset", stage: Stage, policy: Policy) -> dg.Tabl
 def declared_schema(policy: Policy) -> dg.TableSchemaMetadataValue:
     """Columns of raw as the policy declares them; shown until a version with its own schema is there."""
     columns = [
-        dg.TableColumn(name, str(column.type), _raw_words(column), tags=_declared_tags(column))
+        dg.TableColumn(name, str(column.type), _raw_words(name, policy), tags=_declared_tags(column))
         for name, column in policy.columns.items()
     ]
     return dg.MetadataValue.table_schema(dg.TableSchema(columns))
@@ -99,14 +99,17 @@ def _words(name: str, stage: Stage, policy: Policy) -> str:
             "Not declared in the policy: encrypted under the strictest label, and nothing but classified reads it."
         )
         return _SPLIT_WORDS.get(name, undeclared)
-    return _raw_words(column) if stage is Stage.RAW else f"{column.description} Here: {_treatment(column)}."
+    return _raw_words(name, policy) if stage is Stage.RAW else f"{column.description} Here: {_treatment(name, policy)}."
 
 
-def _raw_words(column: ColumnPolicy) -> str:
-    return f"{column.description} In masked: {_treatment(column)}."
+def _raw_words(name: str, policy: Policy) -> str:
+    return f"{policy.columns[name].description} In masked: {_treatment(name, policy)}."
 
 
-def _treatment(column: ColumnPolicy) -> str:
+def _treatment(name: str, policy: Policy) -> str:
+    if name == policy.label.column:
+        return f"true for {policy.label.positive}; what the model learns to predict"
+    column = policy.columns[name]
     return f"{describe_treatment(column)}{_USES[column.use.kind]}"
 
 

@@ -57,6 +57,13 @@ def test_the_schema_says_what_a_column_is_and_what_was_done_to_it(protected: Dag
     assert "Here: keyed token" in (member.description or "")
 
 
+def test_the_schema_says_that_the_label_is_true_for_the_positive_outcome(protected: DagsterProject) -> None:
+    label = column_of(protected, Stage.MASKED, "approved")
+
+    assert label.type == "bool"
+    assert "Here: true for yes; what the model learns to predict." in (label.description or "")
+
+
 def test_every_column_of_the_findings_is_explained(protected: DagsterProject) -> None:
     schema = protected.materialisation(Stage.CLASSIFIED).metadata["dagster/column_schema"]
     assert isinstance(schema, dg.TableSchemaMetadataValue)
