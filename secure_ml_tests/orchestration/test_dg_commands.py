@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from secure_ml.settings import project_root
-from secure_ml_tests.fakes.dagster_pages import BIN, clean_environment, serving
+from secure_ml_tests.fakes.dagster_pages import BIN, DagsterPages, clean_environment, serving, until
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 
 SHIPPED = Path("secure_ml/defs/loan_approval/defs.yaml")
 SECOND = Path("secure_ml/defs/branch_loans/defs.yaml")
 MADE_BY_COMMANDS = {".secure_ml", ".env", "__pycache__"}
+_DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,24 @@ def test_the_plain_webserver_serves_the_checkout_and_leaves_nothing_but_the_inst
         assert "dagster_webserver_version" in json.load(answer)
 
     assert {path.name for path in checkout.iterdir()} - before <= MADE_BY_COMMANDS
+
+
+def test_dg_dev_starts_webserver_and_daemon_on_the_declared_instance_and_cleans_up(checkout: Path) -> None:
+    before = {path.name for path in checkout.iterdir()}
+    command = ["dg", "dev", "-h", "127.0.0.1", "-p", "{port}"]
+
+    with serving(command, environment(checkout), cwd=checkout, log=checkout.parent / "dev.log") as pages:
+        with urllib.request.urlopen(f"{pages.url}/server_info", timeout=30) as answer:
+            assert "dagster_webserver_version" in json.load(answer)
+        daemons = until(lambda: healthy_daemons(pages), seconds=60)
+
+    # The last runs only where the checkout's dagster.yaml is read.
+    assert daemons >= {"SENSOR", "BACKFILL", "QUEUED_RUN_COORDINATOR", "MONITORING"}
+    assert {path.name for path in checkout.iterdir()} - before <= MADE_BY_COMMANDS
+
+
+def healthy_daemons(pages: DagsterPages) -> set[str] | None:
+    """The types of all daemons that the instance asks for; None while one of them has not spoken."""
+    statuses = pages.ask(_DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    required = [status for status in statuses if status["required"]]
+    return {status["daemonType"] for status in required} if all(s["healthy"] for s in required) else None
