@@ -52,7 +52,8 @@ def _gate(judgement: "Judgement") -> str:
     """Two short lines, since the page cuts off what is wider than its column; the check has the whole sentence."""
     found = "no figure" if judgement.value is None else f"{judgement.value:g}"
     answer = "passed" if judgement.passed else "FAILED" if judgement.blocking else "warns"
-    return f"- **{answer}** {judgement.name}  \n  {found}; {judgement.bound} is asked"
+    metric, by, attribute = judgement.name.partition(" by ")
+    return f"- **{answer}** {metric}  \n  {f'by {attribute} ' if by else ''}{found} ({judgement.bound})"
 
 
 def figures_metadata(figures: Mapping[str, bytes]) -> dict[str, dg.MetadataValue]:

@@ -15,7 +15,7 @@ from secure_ml.vault.door import Stored
 from secure_ml.vault.manifest import Address
 from secure_ml_tests.training.people import policy
 
-GAP = "demographic_parity_difference by marital_status"
+GAP = "demographic_parity_difference"
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,13 @@ class Evidence:
 @pytest.mark.parametrize(
     ("judgement", "shown"),
     [
-        (Judgement("auc", 0.874, "at least 0.82", True, True, "-"), "**passed** auc\n0.874; at least 0.82 is asked"),
-        (Judgement("f1", 0.5, "at least 0.8", False, True, "-"), "**FAILED** f1\n0.5; at least 0.8 is asked"),
-        (Judgement(GAP, 0.2, "at most 0.05", False, False, "-"), f"**warns** {GAP}\n0.2; at most 0.05 is asked"),
-        (Judgement("f1", None, "at least 0.8", False, True, "-"), "**FAILED** f1\nno figure; at least 0.8 is asked"),
+        (Judgement("auc", 0.874, "at least 0.82", True, True, "-"), "**passed** auc\n0.874 (at least 0.82)"),
+        (Judgement("f1", 0.5, "at least 0.8", False, True, "-"), "**FAILED** f1\n0.5 (at least 0.8)"),
+        (
+            Judgement(f"{GAP} by marital_status", 0.2, "at most 0.05", False, False, "-"),
+            f"**warns** {GAP}\nby marital_status 0.2 (at most 0.05)",
+        ),
+        (Judgement("f1", None, "at least 0.8", False, True, "-"), "**FAILED** f1\nno figure (at least 0.8)"),
     ],
     ids=["passed", "failed", "warns", "not measured"],
 )
@@ -44,6 +47,7 @@ def test_a_gate_is_shown_in_short_lines_with_what_a_failure_means(judgement: Jud
 
     lines = str(metadata["gates"].value).removeprefix("- ").split("\n")
     assert "\n".join(line.strip() for line in lines) == shown
+    assert max(map(len, shown.replace("**", "").split("\n"))) <= 38
 
 
 def test_a_figure_by_attribute_has_a_name_that_fits_beside_its_time() -> None:
