@@ -45,6 +45,10 @@ class Terminal:
         with (
             patch.dict(os.environ, environ, clear=True),
             patch.object(sys, "argv", ["secure-ml", *arguments]),
+            # Dagster closes every logging handler, and absl's then closes its stream unless it is one of the process's
+            # own. That stream is pytest's when absl was first imported by a test.
+            patch.object(sys, "__stdout__", sys.stdout),
+            patch.object(sys, "__stderr__", sys.stderr),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             warnings.catch_warnings(),
