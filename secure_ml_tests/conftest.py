@@ -1,12 +1,10 @@
 """What holds for every test: libraries report to nobody. They read their switches at import, so it comes first."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from absl.logging import get_absl_handler
 from hypothesis import settings
 
 from secure_ml.guard.telemetry import silence
@@ -16,10 +14,6 @@ if TYPE_CHECKING:
     from secure_ml_tests.fakes.small_project import SmallProject
 
 silence(os.environ)
-
-# Dagster's setting up of its log closes the handlers that are there, and absl's, which dp_accounting brings, its stream
-# with it: standard error as it was at the import, which under pytest is where all further tests are captured.
-get_absl_handler().python_handler.stream = sys.__stderr__
 
 # A first example imports what the others find loaded; on a busy machine that alone exceeds a deadline.
 # Under CI the examples are always the same: a change is judged by what it changed; new examples are sought elsewhere.
