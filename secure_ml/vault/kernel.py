@@ -310,7 +310,10 @@ class InProcessKernel:
         return m.Recorded(audit_index=self._versions.record_verdict(verdict, event=event))
 
     def _describe_lineage(self, request: m.DescribeLineage) -> m.LineageDescribed:
-        self.identify(request, "lineage.read", f"{request.environment}/{request.project}")
+        resource = f"{request.environment}/{request.project}"
+        ticket = self.identify(request, "lineage.read", resource)
+        details: dict[str, Detail] = {"version_ids": list(request.version_ids)}
+        index = self._log.record(AuditEvent("lineage.read", resource, "allowed", ticket.actor, ticket.run_id, details))
         place = (request.environment, request.project)
         described: dict[str, bytes] = {}
         waiting = list(request.version_ids)
@@ -323,7 +326,7 @@ class InProcessKernel:
                 raise AccessRefused(f"version {version_id} belongs to another environment or project")
             described[version_id] = body
             waiting += manifest.parents
-        return m.LineageDescribed(manifests=tuple(described.values()))
+        return m.LineageDescribed(manifests=tuple(described.values()), audit_index=index)
 
     def _begun(self, version_id: str, address: Address, ticket: Ticket) -> _Write:
         write = self._writes.get(version_id)

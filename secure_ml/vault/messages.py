@@ -185,6 +185,7 @@ class LineageDescribed(Message):
     """The verified manifests, each version once, ancestors after what was made from them."""
 
     manifests: tuple[bytes, ...]
+    audit_index: int
 
 
 class RecordSource(Ticketed):

@@ -329,3 +329,16 @@ def test_an_origin_and_a_summary_are_stored_with_the_version(project: SmallProje
     manifest, _ = project.door().assess(Stage.MASKED, "")
     assert manifest.parents == ("f" * 32,)
     assert dict(manifest.summary) == {"dropped": 3, "share": 0.5, "note": "none"}
+
+
+# Lineage
+
+
+def test_the_lineage_is_the_manifests_of_all_ancestors_and_its_reading_is_in_the_log(project: SmallProject) -> None:
+    raw, dataset = project.door().assess(Stage.RAW, "")
+    project.door().write(Stage.MASKED, "", replace(masked_table(), origins=dataset.origins))
+    _, masked = project.door().assess(Stage.MASKED, "")
+    told = project.door().lineage(masked)
+    assert [manifest.version_id for manifest in told] == [*masked.origins, raw.version_id]
+    entry = project.log("lineage.read")[-1]
+    assert (entry.outcome, entry.details["version_ids"]) == ("allowed", list(masked.origins))
