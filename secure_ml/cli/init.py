@@ -16,6 +16,9 @@ def init(
     data: Annotated[Path, typer.Option(help="CSV or Parquet file.")],
     label: Annotated[str, typer.Option(help="Column that the model shall predict; two classes.")],
     subject: Annotated[str | None, typer.Option(help="Column that is the same in every row of one person.")] = None,
+    consent: Annotated[
+        str | None, typer.Option(help="Column of the consent to this purpose, where more than one speaks of consent.")
+    ] = None,
     accept: Annotated[bool, typer.Option(help="Take drafted treatments and bounds as the steward's own.")] = False,
     folder: Annotated[
         Path | None, typer.Option(help="Folder of the policy; below the installation by default.")
@@ -28,7 +31,9 @@ def init(
 
     settings = read_settings(os.environ)
     target = folder if folder is not None else settings.projects / name
-    drafted = draft_policy(project=name, data=data, label=label, subject=subject, accept=accept, folder=target)
+    drafted = draft_policy(
+        data, project=name, label=label, subject=subject, consent=consent, accept=accept, folder=target
+    )
     if folder is None:
         make_private(settings.home)
     file = write_draft(drafted, target)

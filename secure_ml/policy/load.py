@@ -84,7 +84,7 @@ def _describe(file: Path, root: yaml.Node, detail: ErrorDetails) -> str:
     elif detail["type"] == "union_tag_not_found":
         message = "needs a `kind` (or `expect`); see docs/policy.md for those that are allowed"
     elif detail["type"] == "missing":
-        message = "is missing"
+        message = "is missing; docs/policy.md says what it may be"
     return f"{file}:{line}: {field or 'policy'}: {message}"
 
 

@@ -33,7 +33,16 @@ _OWN_SHARE, _RANGE_OF_ROWS = 0.99, 2
 _PROJECT = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
-def draft_policy(data: Path, *, project: str, label: str, subject: str | None, accept: bool, folder: Path) -> Draft:
+def draft_policy(
+    data: Path,
+    *,
+    project: str,
+    label: str,
+    subject: str | None,
+    accept: bool,
+    folder: Path,
+    consent: str | None = None,
+) -> Draft:
     """Drafts a policy for a CSV or Parquet file, in two passes over it and bounded memory.
 
     No text and no number that fewer than twenty people hold stands in the draft.
@@ -46,6 +55,7 @@ def draft_policy(data: Path, *, project: str, label: str, subject: str | None, a
         accept: takes the drafted treatments and bounds as the steward's own. A model that uses them has no
             differential-privacy guarantee, and is reported so.
         folder: where the policy will lie; a file inside it is named relative to it.
+        consent: column of the consent to this purpose; by default the one whose name speaks of consent.
 
     Raises:
         DraftError: no policy can be drafted; says what to do.
@@ -57,11 +67,11 @@ def draft_policy(data: Path, *, project: str, label: str, subject: str | None, a
     file = recognise(data)
     table = file.open(USUAL_MISSING)
     check_columns(table.schema.names, file.path)
-    _require_named(table, label=label, subject=subject)
+    _require_named(table, label=label, subject=subject, consent=consent)
     profile = take_profile(table, label=label, people=People(subject, USUAL_MISSING))
     if not profile.rows:
         raise DraftError(f"{file.path}: a header and no row; deliver the table with its rows")
-    studied = study(profile, label=label, subject=subject)
+    studied = study(profile, label=label, subject=subject, consent=consent)
     proposals, granted = _settle(studied, table, rows=profile.rows)
     contents = _contents(studied, proposals, granted, file=file, project=project, accept=accept, folder=folder)
     text = render(contents)
@@ -69,14 +79,16 @@ def draft_policy(data: Path, *, project: str, label: str, subject: str | None, a
     return report(contents, text)
 
 
-def _require_named(table: Dataset, *, label: str, subject: str | None) -> None:
+def _require_named(table: Dataset, *, label: str, subject: str | None, consent: str | None) -> None:
     names = table.schema.names
-    for what, name in (("label", label), ("subject", subject)):
+    for what, name in (("label", label), ("subject", subject), ("consent", consent)):
         if name is not None and name not in names:
             listed = ", ".join(repr(n) for n in names[:50]) + (" and more" if len(names) > 50 else "")
             raise DraftError(f"the {what} column {name!r} is not in the table; its columns are {listed}")
     if label == subject:
         raise DraftError(f"the column {label!r} cannot be both label and subject; name two columns")
+    if consent is not None and consent in {label, subject}:
+        raise DraftError(f"the column {consent!r} cannot be the consent and label or subject; name another column")
 
 
 def _settle(studied: Study, table: Dataset, *, rows: int) -> tuple[tuple[Proposal, ...], Mapping[str, tuple[str, ...]]]:

@@ -3,7 +3,7 @@
 Belongs here: the rule from a finding and a name to a role, with its reason. Must stay out: values, bounds, YAML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,7 +78,7 @@ FOUND_NOTHING = "nothing sensitive was recognised; drafted as personal all the s
 
 
 def assign(
-    findings: Sequence[Finding], types: Sequence[ColumnType], *, label: str, subject: str | None
+    findings: Sequence[Finding], types: Sequence[ColumnType], *, label: str, subject: str | None, consent: str | None
 ) -> tuple[Assignment, ...]:
     """A role for each column, in the table's order.
 
@@ -87,14 +87,23 @@ def assign(
         types: one a column.
         label: the label column.
         subject: the subject column.
+        consent: the column of the consent to this purpose; None leaves it to the columns' names.
     """
     pairs = tuple(zip(findings, types, strict=True))
-    consents = [f.column for f, kind in pairs if _is_consent(f, kind) and f.column not in {label, subject}]
-    return tuple(_assign(f, kind, label=label, subject=subject, consents=consents) for f, kind in pairs)
+    named = [f.column for f, kind in pairs if _is_consent(f, kind) and f.column not in {label, subject}]
+    consents = named if consent is None else [consent]
+    other = set(named) - set(consents)
+    return tuple(_assign(f, kind, label=label, subject=subject, consents=consents, other=other) for f, kind in pairs)
 
 
 def _assign(
-    finding: Finding, kind: ColumnType, *, label: str, subject: str | None, consents: Sequence[str]
+    finding: Finding,
+    kind: ColumnType,
+    *,
+    label: str,
+    subject: str | None,
+    consents: Sequence[str],
+    other: Set[str],
 ) -> Assignment:
     if finding.column == label:
         return _as_found(finding, Role.LABEL, kind, "the outcome to be predicted")
@@ -104,10 +113,12 @@ def _assign(
         strongest = known if known is Identifiability.DIRECT else Identifiability.PSEUDONYM
         return Assignment(finding, Role.SUBJECT, ColumnType.STRING, _personal(finding), strongest, why)
     if finding.column in consents:
-        why = "its name speaks of consent; only rows that say yes are used"
+        why = "the consent to this purpose; only rows that say yes are used"
         if len(consents) > 1:
             why = "its name speaks of consent, and so does another's: say under consent which one covers this purpose"
         return _as_found(finding, Role.CONSENT, kind, why)
+    if finding.column in other:
+        return _as_found(finding, Role.LEFT_OUT, kind, "consent to another purpose")
     role, why = _by_content(finding)
     return Assignment(finding, role, kind, _personal(finding), _at_least_quasi(finding), why)
 

@@ -81,7 +81,8 @@ def _row(p: Proposal) -> DraftedColumn:
 
 def _open_questions(c: Contents) -> Iterator[str]:
     if not c.consent_settled:
-        yield f"consent: which of {_named(c.consent_columns)} covers this purpose? Then legal_basis: consent"
+        which = f"consent: which of {_named(c.consent_columns)} covers this purpose?"
+        yield f"{which} Draft anew with --consent COLUMN, or say legal_basis: consent and which column"
     if not c.accept:
         yield (
             f"bins or categories of {_named(_features(c))}: declare them from your knowledge of the domain; those in "

@@ -73,7 +73,7 @@ class Study:
         return np.asarray(self.values[self.label].is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def study(profile: Profile, *, label: str, subject: str | None) -> Study:
+def study(profile: Profile, *, label: str, subject: str | None, consent: str | None) -> Study:
     """Concludes from a profile.
 
     Raises:
@@ -86,7 +86,7 @@ def study(profile: Profile, *, label: str, subject: str | None) -> Study:
         target.type if f.column == label else infer_type(columns[f.column], entity=f.entity, missing=missing)
         for f in profile.findings
     ]
-    assignments = assign(profile.findings, types, label=label, subject=subject)
+    assignments = assign(profile.findings, types, label=label, subject=subject, consent=consent)
     _require_plain_label(assignments)
     people = People(subject or _person_column(profile.findings), missing)
     hashes, rows = _people_of(profile, people)

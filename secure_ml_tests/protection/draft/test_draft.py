@@ -148,6 +148,22 @@ def test_two_consent_columns_keep_even_an_accepted_draft_from_running(tmp_path: 
         load_policy(write_draft(draft, tmp_path))
 
 
+def test_the_consent_that_is_named_counts_and_the_other_is_left_out(tmp_path: Path) -> None:
+    columns = clinic()
+    columns["consent_research"] = [("Y", "N")[i % 4 == 0] for i in range(400)]
+    columns["consent_marketing"] = [("Y", "N")[i % 3 == 0] for i in range(400)]
+    policy = load_policy(write_draft(drafted(tmp_path, columns, consent="consent_research"), tmp_path))
+    assert policy.consent is not None
+    assert policy.consent.column == "consent_research"
+    assert policy.columns["consent_marketing"].treatment.kind == "drop"
+
+
+@pytest.mark.parametrize(("consent", "words"), [("nowhere", "not in the table"), ("outcome", "cannot be the consent")])
+def test_a_consent_that_cannot_be_one_is_refused(tmp_path: Path, consent: str, words: str) -> None:
+    with pytest.raises(DraftError, match=words):
+        drafted(tmp_path, clinic(), consent=consent)
+
+
 def test_a_mark_that_stands_for_a_missing_number_is_declared(tmp_path: Path) -> None:
     columns = clinic()
     columns["glucose"] = ["?" if i % 9 == 0 else value for i, value in enumerate(columns["glucose"])]
