@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from secure_ml.audit.log import AuditLog
+from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
@@ -72,7 +72,7 @@ class Installation:
             signing_key=self.signing_key,
             versions=self.versions,
             policy_of=self.policy_of,
-            user=f"os-user:{getpass.getuser()}",
+            user=self.user,
             clock=self._clock,
         )
         register_budget(kernel, self.ledger, self.policy_of)
@@ -82,6 +82,18 @@ class Installation:
     def ledger(self) -> BudgetLedger:
         """The privacy budget of every project."""
         return BudgetLedger(self.state, self.log)
+
+    @property
+    def user(self) -> str:
+        """Who runs this process: in the profile `personal` the user of the operating system."""
+        return f"os-user:{getpass.getuser()}"
+
+    def record_drafting(self, project: str) -> int:
+        """Writes into the log that a source is about to be looked at for a drafted policy. Returns the entry's index.
+
+        A draft is made before there is a project that a ticket could name, and nothing of the source is kept.
+        """
+        return self.log.record(AuditEvent("source.draft", project, "allowed", self.user, ""))
 
     def door(self, *, environment: str, project: str, run_id: str) -> Door:
         """The door of one run."""

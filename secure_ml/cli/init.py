@@ -8,7 +8,6 @@ import typer
 from rich.markup import escape
 
 from secure_ml.cli.screen import err, out, plain_table, show_json
-from secure_ml.installation import make_private
 
 
 def init(
@@ -26,16 +25,17 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Look at a table, classify its columns, and draft a commented policy with a treatment for each."""
-    from secure_ml.protection.draft import draft_policy, write_draft
+    from secure_ml.installation import Installation
+    from secure_ml.protection.draft import check_name, draft_policy, write_draft
     from secure_ml.settings import read_settings
 
     settings = read_settings(os.environ)
     target = folder if folder is not None else settings.projects / name
+    check_name(name)
+    Installation(settings, {}).record_drafting(name)
     drafted = draft_policy(
         data, project=name, label=label, subject=subject, consent=consent, accept=accept, folder=target
     )
-    if folder is None:
-        make_private(settings.home)
     file = write_draft(drafted, target)
     if as_json:
         show_json(

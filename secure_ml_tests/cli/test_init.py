@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from secure_ml.installation import Installation
+from secure_ml.settings import read_settings
 from secure_ml_tests.cli.terminal import Said, Terminal
 
 
@@ -40,7 +42,13 @@ def test_the_draft_lies_in_a_home_that_others_cannot_read(terminal: Terminal, vi
     assert f"Drafted {file}" in said.out
     assert "Then: secure-ml run visits" in said.out
     assert terminal.home.stat().st_mode & 0o077 == 0
-    assert not terminal.keys.exists()
+
+
+def test_the_log_has_it_before_the_table_is_looked_at(terminal: Terminal, tmp_path: Path) -> None:
+    assert _init(terminal, tmp_path / "nowhere.csv").code == 1
+    settings = read_settings({"SECURE_ML_HOME": str(terminal.home), "SECURE_ML_KEYS": str(terminal.keys)})
+    (entry,) = Installation(settings, {}).log.entries()
+    assert (entry.action, entry.resource, entry.outcome) == ("source.draft", "visits", "allowed")
 
 
 def test_every_column_is_told_whole_and_no_cell(terminal: Terminal, visits: Path) -> None:
@@ -69,12 +77,12 @@ def test_a_policy_that_is_there_is_not_overwritten(terminal: Terminal, visits: P
     assert file.read_bytes() == before
 
 
-def test_an_unknown_label_is_refused_and_nothing_is_written(terminal: Terminal, visits: Path) -> None:
+def test_an_unknown_label_is_refused_and_no_policy_is_written(terminal: Terminal, visits: Path) -> None:
     said = terminal("init", "visits", "--data", str(visits), "--label", "nowhere")
     assert said.code == 1
     assert not said.out
     assert said.err.startswith("error DraftError: the label column 'nowhere' is not in the table")
-    assert not terminal.home.exists()
+    assert not (terminal.home / "projects").exists()
 
 
 def test_a_folder_elsewhere_is_said_not_to_be_looked_in(terminal: Terminal, visits: Path, tmp_path: Path) -> None:
@@ -82,4 +90,4 @@ def test_a_folder_elsewhere_is_said_not_to_be_looked_in(terminal: Terminal, visi
     assert said.code == 0
     assert (tmp_path / "elsewhere" / "defs.yaml").is_file()
     assert "it is looked for in" in said.out
-    assert not terminal.home.exists()
+    assert not (terminal.home / "projects").exists()

@@ -4,9 +4,9 @@ Belongs here: what can be told from the table itself, and the words that hand th
 training, and any number or text in the draft that fewer than twenty people hold.
 """
 
-from secure_ml.protection.draft.draft import draft_policy
+from secure_ml.protection.draft.draft import check_name, draft_policy
 from secure_ml.protection.draft.errors import DraftError, PolicyExists
 from secure_ml.protection.draft.steward import Draft, DraftedColumn
 from secure_ml.protection.draft.write import write_draft
 
-__all__ = ["Draft", "DraftError", "DraftedColumn", "PolicyExists", "draft_policy", "write_draft"]
+__all__ = ["Draft", "DraftError", "DraftedColumn", "PolicyExists", "check_name", "draft_policy", "write_draft"]

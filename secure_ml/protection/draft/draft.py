@@ -62,8 +62,7 @@ def draft_policy(
         SourceError: the file is missing, empty or broken.
         ClassificationError: a column cannot be looked into, or the file has no header.
     """
-    if _PROJECT.fullmatch(project) is None:
-        raise DraftError("a project's name has 1 to 48 lower-case letters, digits and '_', and starts with a letter")
+    check_name(project)
     file = recognise(data)
     table = file.open(USUAL_MISSING)
     check_columns(table.schema.names, file.path)
@@ -77,6 +76,16 @@ def draft_policy(
     text = render(contents)
     _require_sound(text, loads=contents.loads)
     return report(contents, text)
+
+
+def check_name(project: str) -> None:
+    """Refuses what is no project's name, before anything is written under it.
+
+    Raises:
+        DraftError: it is none.
+    """
+    if _PROJECT.fullmatch(project) is None:
+        raise DraftError("a project's name has 1 to 48 lower-case letters, digits and '_', and starts with a letter")
 
 
 def _require_named(table: Dataset, *, label: str, subject: str | None, consent: str | None) -> None:
