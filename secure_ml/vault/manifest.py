@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from secure_ml.keys.context import KeyContext
 from secure_ml.policy.source import PARTITION_PATTERN
 from secure_ml.vault.errors import AccessRefused, Tampered
 from secure_ml.vault.labels import Label, LabelError
@@ -56,6 +57,11 @@ class Address:
     def __str__(self) -> str:
         key = f"{self.environment}/{self.project}/{self.stage}"
         return f"{key}[{self.partition}]" if self.partition else key
+
+
+def key_context(address: Address, version_id: str, section: str, bucket: int, category: str) -> KeyContext:
+    """The place of a key that protects a part of a version."""
+    return KeyContext(address.environment, address.project, version_id, section, bucket, category)
 
 
 @dataclass(frozen=True)

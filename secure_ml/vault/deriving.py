@@ -1,0 +1,30 @@
+"""The kernel's part in keyed hashes: keys derived from the project's own secret.
+
+Belongs here: that derivation. Must stay out: who may ask, which admission decides.
+"""
+
+from secure_ml.access.decisions import Request
+from secure_ml.keys.derivation import derive
+from secure_ml.keys.store import KeyStore
+from secure_ml.vault import messages as m
+from secure_ml.vault.admission import Admission
+from secure_ml.vault.manifest import Address
+
+
+def project_secret(keys: KeyStore, address: Address) -> bytes:
+    """The secret of the address's project in its environment, made at the first use."""
+    return keys.secret(f"project/{address.environment}/{address.project}", create=True)
+
+
+class Deriving:
+    """Answers what derives keys."""
+
+    def __init__(self, admission: Admission, *, keys: KeyStore) -> None:
+        self._admission, self._keys = admission, keys
+
+    def derive_key(self, request: m.DeriveKey) -> m.KeyDerived:
+        """A key of 32 bytes for a keyed hash of the stage that asks."""
+        address = Address(request.environment, request.project, request.by, "")
+        asked = Request("derive_key", request.by, request.by, derivation=request.derivation)
+        self._admission.admit(request, "key.derive", address, asked)
+        return m.KeyDerived(key=derive(project_secret(self._keys, address), purpose=request.derivation))

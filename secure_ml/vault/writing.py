@@ -1,0 +1,187 @@
+"""The kernel's part in writes: an id and keys first, then the head in one transaction, or nothing.
+
+Belongs here: what follows admission of a write. Must stay out: decisions, files, rows.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from secure_ml.access.decisions import Request
+from secure_ml.access.stages import Stage
+from secure_ml.access.tickets import Ticket
+from secure_ml.audit.event import Detail
+from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.keys.context import KeyContext
+from secure_ml.keys.derivation import derive
+from secure_ml.keys.store import KeyStore
+from secure_ml.policy.project import Policy
+from secure_ml.vault import messages as m
+from secure_ml.vault.admission import Admission
+from secure_ml.vault.deriving import project_secret
+from secure_ml.vault.errors import AccessRefused, VaultError
+from secure_ml.vault.governing import governing_digest
+from secure_ml.vault.labels import Label, LabelError
+from secure_ml.vault.manifest import Address, Manifest, Part, key_context
+from secure_ml.vault.parts import FOOTER, part_file
+from secure_ml.vault.versions import VersionStore
+
+
+@dataclass(frozen=True)
+class _Write:
+    """A write that has begun and is neither committed nor abandoned."""
+
+    address: Address
+    run_id: str
+    contexts: tuple[KeyContext, ...]
+    expected_sequence: int
+
+
+class Writing:
+    """Answers what writes versions."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        *,
+        log: AuditLog,
+        keys: KeyStore,
+        versions: VersionStore,
+        policy_of: Callable[[str], Policy],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._admission, self._log, self._keys = admission, log, keys
+        self._versions, self._policy_of, self._clock = versions, policy_of, clock
+        self._writes: dict[str, _Write] = {}
+
+    def begin_write(self, request: m.BeginWrite) -> m.WriteBegun:
+        """Gives a version its id and its keys."""
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        asked = Request("write", request.stage, request.stage, (), request.sections)
+        ticket, index = self._admission.admit(request, "version.write", address, asked)
+        version_id = secrets.token_hex(16)
+        contexts = tuple(
+            key_context(address, version_id, section, bucket, category)
+            for section in request.sections
+            for bucket in range(request.buckets)
+            for category in (FOOTER, *request.categories)
+        )
+        created = self._keys.create(contexts)
+        self._writes[version_id] = _Write(address, ticket.run_id, contexts, self._versions.sequence(address))
+        secret = project_secret(self._keys, address)
+        return m.WriteBegun(
+            version_id=version_id,
+            keys={context.key_id: key for context, key in created.items()},
+            digest_key=derive(secret, purpose="content digest"),
+            bucket_key=derive(secret, purpose="bucket"),
+            audit_index=index,
+        )
+
+    def commit_write(self, request: m.CommitWrite) -> m.Committed:
+        """Makes a written version the head of its address."""
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        ticket = self._admission.identify(request, "version.commit", str(address))
+        now = self._clock()
+        try:
+            write = self._begun(request.version_id, address, ticket)
+            manifest = self._manifest_of(request, write, created=now)
+            event = AuditEvent(
+                "version.commit", str(address), "done", ticket.actor, ticket.run_id, _commit_details(manifest)
+            )
+            index = self._versions.commit(manifest, expected_sequence=write.expected_sequence, event=event, now=now)
+        except VaultError as error:
+            self._admission.fail("version.commit", address, ticket, error)
+            raise
+        del self._writes[request.version_id]
+        return m.Committed(sequence=manifest.sequence, audit_index=index)
+
+    def _manifest_of(self, request: m.CommitWrite, write: _Write, *, created: datetime) -> Manifest:
+        schema, labels = _described(request, write.address)
+        policy = self._policy_of(request.project)
+        if request.stage is Stage.RAW:
+            _require_declared_labels(labels, policy)
+        _require_begun_parts(request, labels, write)
+        return Manifest(
+            write.address,
+            request.version_id,
+            write.expected_sequence + 1,
+            request.digest,
+            sum(part.rows for part in request.parts),
+            schema,
+            labels,
+            request.parents,
+            governing_digest(policy, request.stage),
+            tuple(Part(**part.model_dump()) for part in request.parts),
+            request.summary,
+            write.run_id,
+            created.isoformat(),
+        )
+
+    def abandon_write(self, request: m.AbandonWrite) -> m.Recorded:
+        """Destroys the keys of a write that is given up."""
+        address = Address(request.environment, request.project, request.stage, request.partition)
+        ticket = self._admission.identify(request, "version.abandon", str(address))
+        try:
+            self._begun(request.version_id, address, ticket)
+            # An interrupted commit may have ended well: what is committed keeps its keys.
+            if self._versions.is_committed(request.version_id):
+                raise AccessRefused(f"{address}: the version was committed and stays")
+        except VaultError as error:
+            self._admission.fail("version.abandon", address, ticket, error)
+            raise
+        details: dict[str, Detail] = {"version_id": request.version_id, "error": request.error}
+        event = AuditEvent("version.abandon", str(address), "failed", ticket.actor, ticket.run_id, details)
+        index = self._log.record(event)
+        self._keys.destroy(request.version_id)
+        del self._writes[request.version_id]
+        return m.Recorded(audit_index=index)
+
+    def _begun(self, version_id: str, address: Address, ticket: Ticket) -> _Write:
+        write = self._writes.get(version_id)
+        if write is None or write.address != address or write.run_id != ticket.run_id:
+            raise AccessRefused(f"{address}: no write of this version was begun by this run")
+        return write
+
+
+def _described(request: m.CommitWrite, address: Address) -> tuple[pa.Schema, Mapping[str, Label]]:
+    """Schema and labels of what is to be committed: whoever sent them may have sent anything."""
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(request.schema_ipc))
+        labels = {name: Label.from_json(value) for name, value in request.labels.items()}
+    except (pa.ArrowInvalid, OSError):
+        raise AccessRefused(f"{address}: the schema is not one of Arrow's") from None
+    except LabelError as error:
+        raise AccessRefused(f"{address}: {error}") from None
+    if sorted(schema.names) != sorted(labels):
+        raise AccessRefused(f"{address}: every column needs one label, and every label a column")
+    return schema, labels
+
+
+def _require_declared_labels(labels: Mapping[str, Label], policy: Policy) -> None:
+    for name, column in policy.columns.items():
+        declared = Label(frozenset({column.category}), column.entity, column.identifiability)
+        if name not in labels or not labels[name].covers(declared):
+            raise AccessRefused(f"column {name} of raw must bear at least the label that the policy declares")
+
+
+def _require_begun_parts(request: m.CommitWrite, labels: Mapping[str, Label], write: _Write) -> None:
+    begun = sorted({(context.section, context.bucket) for context in write.contexts})
+    written = sorted((part.section, part.bucket) for part in request.parts)
+    named = all(part.file == part_file(part.section, part.bucket) for part in request.parts)
+    categories = {context.category for context in write.contexts}
+    if begun != written or not named or any(label.key_category not in categories for label in labels.values()):
+        raise AccessRefused(f"{write.address}: the parts are not those that the write was begun with")
+
+
+def _commit_details(manifest: Manifest) -> dict[str, Detail]:
+    return {
+        "version_id": manifest.version_id,
+        "digest": manifest.digest,
+        "rows": manifest.rows,
+        "parents": list(manifest.parents),
+        "policy_digest": manifest.policy_digest,
+        "sequence": manifest.sequence,
+    }
