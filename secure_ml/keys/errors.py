@@ -8,6 +8,10 @@ class KeyServiceError(Exception):
     """A key service or key store cannot do its work; the message says what to do."""
 
 
+class KeyServiceUnavailable(KeyServiceError):
+    """The key service does not answer, or not in time; nothing else stands in for it."""
+
+
 class KeyRefused(KeyServiceError):
     """A wrapped key is not authentic, or was wrapped under another key or for another context."""
 
