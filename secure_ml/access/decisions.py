@@ -1,18 +1,227 @@
-"""Decisions: a pure function from who, what, on which data, to yes or no with a reason.
+"""Decisions: pure functions from who, what, on which data, to yes or no with a reason.
 
 Belongs here: the rules. Must stay out: clocks, storage, and acting on the decision.
+
+A run needs two: `decide`, by the roles of whoever starts it, and `within_run`, by the graph of the stages. Whatever
+happens outside a run needs the first alone.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
-from secure_ml.access.stages import CHECKS, PARENTS, PERIOD, SECTIONS, SIDE, SIDES, WHOLE, Stage
+from secure_ml.access.actions import BY_ANOTHER, EVERYWHERE, ON_STAGES, Action, Environment
+from secure_ml.access.actors import SOLE_USER, Actor
+from secure_ml.access.grants import Grant
+from secure_ml.access.roles import Role, Roles, Rule, shipped_roles
+from secure_ml.access.stages import CHECKS, PARENTS, PERIOD, SECTIONS, SIDE, SIDES, TRAIN, WHOLE, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.policy.labels import Identifiability
 from secure_ml.policy.project import Policy
 
-Action = Literal["read", "assess", "write", "derive_key"]
+__all__ = [
+    "Action",
+    "Context",
+    "Decision",
+    "Request",
+    "RequestKind",
+    "Resource",
+    "decide",
+    "readable_columns",
+    "within_run",
+]
+
+RequestKind = Literal["read", "assess", "write", "derive_key"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer, with its reason in words that name no person."""
+
+    allowed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What is acted on.
+
+    Attributes:
+        environment: its environment; empty for the whole installation.
+        project: its project.
+        stage: the stage of a single version.
+        stages: the stages that a run is to materialise.
+        sections: sides of `split` that are asked for; empty for any other stage.
+        categories: the columns that are asked for, each with its key category.
+        purpose: what the policy declares that the data is processed for.
+    """
+
+    environment: str = ""
+    project: str = ""
+    stage: Stage | None = None
+    stages: tuple[Stage, ...] = ()
+    sections: tuple[str, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=dict)
+    purpose: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What else counts.
+
+    Attributes:
+        now: with a time zone.
+        purpose: what the actor states to look at data for.
+        grants: verified grants of the project; those of others give nothing.
+        made_by: actors of the runs that made what is acted on, or the one who asked for it.
+    """
+
+    now: datetime
+    purpose: str = ""
+    grants: tuple[Grant, ...] = ()
+    made_by: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            raise ValueError("a decision is made at a time with its zone")
+
+
+def decide(actor: Actor, action: Action, resource: Resource, context: Context) -> Decision:
+    """Whether the actor's roles, or a grant, allow this.
+
+    The rules are closed: what none of them allows is refused, and a role's `never` outweighs any other role.
+    """
+    return decide_by(shipped_roles(), actor, action, resource, context)
+
+
+def decide_by(roles: Roles, actor: Actor, action: Action, resource: Resource, context: Context) -> Decision:
+    """As `decide`, by these roles."""
+    held = [(name, roles.roles.get(name)) for name in sorted(actor.roles)]
+    known = [(name, role) for name, role in held if role is not None]
+    if len(known) != len(held) or not held:
+        return Decision(False, "the actor has no role, or one that is not in roles.yaml")
+    if any(role.held_by != actor.kind for _, role in known):
+        return Decision(False, f"the actor has a role that is not for a {actor.kind or 'nobody'}")
+    refusal = _refused_outright(known, actor, action, resource, context)
+    if refusal is not None:
+        return refusal
+    rules = [(name, rule) for name, role in known for rule in role.may if _covers(rule, action, resource)]
+    if action is Action.VERSION_READ:
+        return _look(known, rules, actor, resource, context)
+    asked = set(resource.stages) or ({resource.stage} if resource.stage is not None else set())
+    if action in ON_STAGES:
+        rules = [(name, rule) for name, rule in rules if asked & set(rule.stages)]
+        if not asked or asked - {stage for _, rule in rules for stage in rule.stages}:
+            rules = []
+    if rules:
+        return Decision(True, _by(name for name, _ in rules))
+    if action in _OWN_GRANT and actor.name in context.made_by and _may_ask_for_grants(known, resource):
+        return Decision(True, "it is the actor's own grant")
+    return Decision(False, _no_role(known, action, resource))
+
+
+_OWN_GRANT = frozenset({Action.GRANT_REVOKE, Action.GRANT_LIST})
+
+
+def _refused_outright(
+    known: list[tuple[str, Role]], actor: Actor, action: Action, resource: Resource, context: Context
+) -> Decision | None:
+    """What no role can make good: unknown words, a role's `never`, and the separation of duties."""
+    if action not in set(Action):
+        return Decision(False, "there is no such action")
+    if (resource.environment or action not in EVERYWHERE) and resource.environment not in set(Environment):
+        return Decision(False, f"{action} names one of the environments {', '.join(Environment)}")
+    barred = [name for name, role in known if action in role.never]
+    if barred:
+        return Decision(False, f"{action} is never for {', '.join(barred)}, whatever other roles the actor has")
+    if action in BY_ANOTHER and not context.made_by:
+        return Decision(False, f"{action} needs to know who made what is acted on")
+    if action in BY_ANOTHER and actor.name in context.made_by:
+        return Decision(False, f"{action} needs another person than the one who made what is acted on")
+    return None
+
+
+def _covers(rule: Rule, action: Action, resource: Resource) -> bool:
+    return action in rule.actions and (not rule.environments or resource.environment in rule.environments)
+
+
+def _look(
+    known: list[tuple[str, Role]],
+    rules: list[tuple[str, Rule]],
+    actor: Actor,
+    resource: Resource,
+    context: Context,
+) -> Decision:
+    """A look at columns outside a run: each by a role's categories, or else all the rest by one grant."""
+    stage = resource.stage
+    if not resource.purpose.strip() or context.purpose != resource.purpose:
+        return Decision(False, "data is looked at for the purpose that its policy declares, and for no other")
+    if stage is None or not resource.categories:
+        return Decision(False, "a look at data names a stage and at least one column")
+    if (stage is Stage.SPLIT) != bool(resource.sections):
+        return Decision(
+            False, f"a look at {stage} names its sides" if stage is Stage.SPLIT else f"{stage} has no sides"
+        )
+    opening = [
+        (name, rule)
+        for name, rule in rules
+        if stage in rule.stages and (stage is not Stage.SPLIT or set(resource.sections) <= set(rule.sides))
+    ]
+    by_role = {
+        column: name
+        for column, category in resource.categories.items()
+        for name, rule in opening
+        if set(category.split("_")) <= set(rule.categories)
+    }
+    rest = tuple(column for column in resource.categories if column not in by_role)
+    if not rest:
+        return Decision(True, _by(by_role.values()))
+    granted = _granting(rest, actor, resource, context) if _may_ask_for_grants(known, resource) else None
+    if granted is None:
+        return Decision(
+            False, f"no role or open grant of the actor opens the columns {', '.join(sorted(rest))} of {stage}"
+        )
+    return Decision(
+        True, f"by the approved grant {granted.grant_id}" + (f"; {_by(by_role.values())}" if by_role else "")
+    )
+
+
+def _granting(columns: tuple[str, ...], actor: Actor, resource: Resource, context: Context) -> Grant | None:
+    """The open grant of this actor that covers all these columns, if there is one."""
+    # A grant opens no side that would let its holder judge the model by what it was trained on.
+    if resource.sections not in ((), (TRAIN,)):
+        return None
+    place = (actor.name, resource.environment, resource.project, resource.stage, resource.purpose)
+    for grant in context.grants:
+        bound = (grant.requested_by, grant.environment, grant.project, grant.stage, grant.purpose)
+        if bound == place and grant.state(context.now) == "open" and set(columns) <= set(grant.columns):
+            return grant
+    return None
+
+
+def _may_ask_for_grants(known: list[tuple[str, Role]], resource: Resource) -> bool:
+    """Who lost the role under which a grant was asked for has lost the grant."""
+    return any(
+        _covers(rule, Action.GRANT_REQUEST, resource) and (resource.stage is None or resource.stage in rule.stages)
+        for _, role in known
+        for rule in role.may
+    )
+
+
+def _by(names: Iterable[str]) -> str:
+    roles = sorted(set(names))
+    return "the only user of a personal installation" if roles == [SOLE_USER] else f"by the role {', '.join(roles)}"
+
+
+def _no_role(known: list[tuple[str, Role]], action: Action, resource: Resource) -> str:
+    names = [name for name, _ in known]
+    stages = resource.stages or ((resource.stage,) if resource.stage is not None else ())
+    what = " of ".join([action, *([", ".join(stages)] if stages else [])])
+    where = f" in {resource.environment}" if resource.environment else ""
+    if names == [SOLE_USER]:
+        return f"{what}{where} needs a second person; the only user of a personal installation has none"
+    return f"{what}{where} is not among what the role {', '.join(names)} allows"
 
 
 @dataclass(frozen=True)
@@ -28,7 +237,7 @@ class Request:
         derivation: for `derive_key`, what the key is for.
     """
 
-    action: Action
+    action: RequestKind
     by: Stage
     stage: Stage
     columns: tuple[str, ...] = ()
@@ -36,15 +245,7 @@ class Request:
     derivation: str = ""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """The answer, with its reason in words that name no person."""
-
-    allowed: bool
-    reason: str
-
-
-def decide(ticket: Ticket, request: Request, policy: Policy) -> Decision:
+def within_run(ticket: Ticket, request: Request, policy: Policy) -> Decision:
     """Whether the verified run may do this.
 
     The rules are closed: what none of them allows is refused.

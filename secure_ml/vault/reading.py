@@ -5,7 +5,7 @@ Belongs here: what follows admission of a read. Must stay out: decisions, files,
 
 from collections.abc import Callable
 
-from secure_ml.access.decisions import Action, Request
+from secure_ml.access.decisions import Request, RequestKind
 from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
@@ -41,7 +41,7 @@ class Reading:
     def open_version(self, request: m.OpenVersion) -> m.VersionOpened:
         """The head of an address, verified, once its checks have passed."""
         address = Address(request.environment, request.project, request.stage, request.partition)
-        kind: Action = "assess" if request.assess else "read"
+        kind: RequestKind = "assess" if request.assess else "read"
         asked = Request(kind, request.by, request.stage, request.columns, request.sections)
         ticket, index = self._admission.admit(request, "version.open", address, asked)
         try:
@@ -58,7 +58,7 @@ class Reading:
     def release_keys(self, request: m.ReleaseKeys) -> m.KeysReleased:
         """Keys of the asked columns of a version that this run has opened."""
         address = Address(request.environment, request.project, request.stage, request.partition)
-        kind: Action = "assess" if request.assess else "read"
+        kind: RequestKind = "assess" if request.assess else "read"
         asked = Request(kind, request.by, request.stage, request.columns, request.sections)
         ticket, index = self._admission.admit(request, "version.read", address, asked)
         try:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from secure_ml.access.decisions import Request, decide, readable_columns
+from secure_ml.access.decisions import Request, readable_columns, within_run
 from secure_ml.access.stages import CHECKS, PARENTS, SIDES, WHOLE, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.policy.project import Policy
@@ -14,7 +14,7 @@ STAGES = list(Stage)
 
 
 def allowed(request: Request) -> bool:
-    return decide(TICKET, request, POLICY).allowed
+    return within_run(TICKET, request, POLICY).allowed
 
 
 @pytest.mark.parametrize("by", STAGES)
@@ -36,7 +36,7 @@ def test_a_stage_writes_and_assesses_only_itself(by: Stage, stage: Stage) -> Non
 def test_a_ticket_for_another_project_allows_nothing(action: str) -> None:
     other = Ticket("os-user:tester", "run-1", "training", "another", TICKET.expires)
     request = Request(action, Stage.MASKED, Stage.MASKED, (), WHOLE, "token:email")
-    assert not decide(other, request, POLICY).allowed
+    assert not within_run(other, request, POLICY).allowed
 
 
 def test_masked_reads_the_columns_that_survive_and_those_that_decide() -> None:
@@ -83,5 +83,5 @@ def test_keys_are_derived_for_the_stage_that_hashes_with_them(by: Stage, derivat
 
 
 def test_every_refusal_gives_a_reason() -> None:
-    decision = decide(TICKET, Request("read", Stage.TRAINED, Stage.RAW, ("email",)), POLICY)
+    decision = within_run(TICKET, Request("read", Stage.TRAINED, Stage.RAW, ("email",)), POLICY)
     assert (decision.allowed, decision.reason) == (False, "trained may not read raw")
