@@ -93,10 +93,11 @@ class Actors:
         roles = shipped_roles()
         for name, entry in file.actors.items():
             for role in entry.roles:
-                kind = roles.named(role).held_by
-                if kind != HolderKind(name.partition(":")[0]):
+                known = roles.roles.get(role)
+                if known is None or known.held_by != name.partition(":")[0]:
                     line, field = document.locate(("actors", name, "roles"))
-                    raise AccessError(f"{path}:{line}: {field}: the role {role} is for a {kind} only")
+                    wrong = "there is no such role" if known is None else f"it is for a {known.held_by} only"
+                    raise AccessError(f"{path}:{line}: {field}: {role}: {wrong}; docs/access.md lists the roles")
         by_name = {name: Actor(name, frozenset(entry.roles)) for name, entry in file.actors.items()}
         return cls(by_name, {login: name for name, entry in file.actors.items() for login in entry.logins})
 
