@@ -102,7 +102,7 @@ def decide_by(roles: Roles, actor: Actor, action: Action, resource: Resource, co
     if len(known) != len(held) or not held:
         return Decision(False, "the actor has no role, or one that is not in roles.yaml")
     if any(role.held_by != actor.kind for _, role in known):
-        return Decision(False, f"the actor has a role that is not for a {actor.kind or 'nobody'}")
+        return Decision(False, "the actor has a role that only another kind of actor can hold")
     refusal = _refused_outright(known, actor, action, resource, context)
     if refusal is not None:
         return refusal
@@ -122,6 +122,7 @@ def decide_by(roles: Roles, actor: Actor, action: Action, resource: Resource, co
 
 
 _OWN_GRANT = frozenset({Action.GRANT_REVOKE, Action.GRANT_LIST})
+_FOR_A_PURPOSE = frozenset({Action.VERSION_READ, Action.GRANT_REQUEST})
 
 
 def _refused_outright(
@@ -139,6 +140,8 @@ def _refused_outright(
         return Decision(False, f"{action} needs to know who made what is acted on")
     if action in BY_ANOTHER and actor.name in context.made_by:
         return Decision(False, f"{action} needs another person than the one who made what is acted on")
+    if action in _FOR_A_PURPOSE and (not resource.purpose.strip() or context.purpose != resource.purpose):
+        return Decision(False, "data is looked at for the purpose that its policy declares, and for no other")
     return None
 
 
@@ -155,8 +158,6 @@ def _look(
 ) -> Decision:
     """A look at columns outside a run: each by a role's categories, or else all the rest by one grant."""
     stage = resource.stage
-    if not resource.purpose.strip() or context.purpose != resource.purpose:
-        return Decision(False, "data is looked at for the purpose that its policy declares, and for no other")
     if stage is None or not resource.categories:
         return Decision(False, "a look at data names a stage and at least one column")
     if (stage is Stage.SPLIT) != bool(resource.sections):

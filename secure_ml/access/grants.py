@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from secure_ml.access.actions import Action
 from secure_ml.access.stages import Stage
 
 GRANT_KIND = "grant.v1"
@@ -21,6 +22,9 @@ REQUEST_TTL = timedelta(days=7)
 
 GRANTABLE = (Stage.RAW, Stage.MASKED, Stage.SPLIT)
 """Stages that a grant can open: the tables. Models and evidence are read by role or not at all."""
+
+GRANT_CHANGES = frozenset({Action.GRANT_REQUEST, Action.GRANT_APPROVE, Action.GRANT_REVOKE})
+"""Actions of the log entries that bring a grant to another state."""
 
 GrantState = Literal["requested", "lapsed", "open", "expired", "revoked"]
 

@@ -119,3 +119,15 @@ budget_limits = Table(
     Column("delta", Text, nullable=False),
     CheckConstraint("epsilon_nano >= 0", name="epsilon_not_negative"),
 )
+
+access_grants = Table(
+    "access_grants",
+    metadata,
+    Column("grant_id", Text, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("audit_index", BigInteger, nullable=False),
+    Index("ix_access_grants_place", "environment", "project"),
+)

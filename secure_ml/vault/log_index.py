@@ -1,4 +1,4 @@
-"""What the audit log knows last of each address and verdict, so that a rolled-back head or verdict is noticed.
+"""What the audit log knows last of each address, verdict and grant, so that a rolled-back one is noticed.
 
 Belongs here: an index in memory, read from the log itself. Must stay out: trust in any other table.
 """
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from secure_ml.access.grants import GRANT_CHANGES
 from secure_ml.audit.log import AuditLog
 from secure_ml.audit.merkle import Frontier
 from secure_ml.state.database import State
@@ -23,6 +24,7 @@ class LogIndex:
         self._lock = threading.Lock()
         self._commits: dict[str, tuple[int, str]] = {}
         self._verdicts: dict[tuple[str, str], int] = {}
+        self._grants: dict[str, int] = {}
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -49,6 +51,10 @@ class LogIndex:
         """Index of the last entry that recorded this check's verdict on this version."""
         return self._verdicts.get((version_id, check))
 
+    def last_grant(self, grant_id: str) -> int | None:
+        """Index of the last entry that changed this grant."""
+        return self._grants.get(grant_id)
+
     def _follow(self, connection: Connection) -> None:
         entries, seen = self._log.signed_entries(connection, after=self._seen)
         for entry in entries:
@@ -57,4 +63,6 @@ class LogIndex:
             elif (entry.action, entry.outcome) == ("verdict.record", "done"):
                 key = (str(entry.details["version_id"]), str(entry.details["check"]))
                 self._verdicts[key] = entry.entry_index
+            elif entry.action in GRANT_CHANGES and entry.outcome == "done":
+                self._grants[str(entry.details["grant_id"])] = entry.entry_index
         self._seen = seen

@@ -75,6 +75,11 @@ class VersionStore:
         self._state, self._log, self._signing_key = state, log, signing_key
         self._index = LogIndex(state, log)
 
+    @property
+    def index(self) -> LogIndex:
+        """What the log knows last; one for all who ask, since it is read from the whole log."""
+        return self._index
+
     def sequence(self, address: Address) -> int:
         """Sequence of the head at this address; 0 when there is none. Unverified: for compare-and-swap only."""
         with self._state.reading() as connection:
