@@ -22,17 +22,24 @@ from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
 
 if TYPE_CHECKING:
-    from secure_ml.installation import Installation
+    from secure_ml.vault.client import Client
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def open_installation() -> "Installation":
+def open_installation() -> "Client":
     """The installation that the environment variables describe, with all its projects."""
-    from secure_ml.installation import Installation
 
     settings = read_settings(os.environ)
-    return Installation(settings, find_projects((_PACKAGE / "defs", settings.projects), unfinished=_leave_out))
+    projects = find_projects((_PACKAGE / "defs", settings.projects), unfinished=_leave_out)
+    if settings.kernel_socket is None:
+        from secure_ml.installation import Installation
+
+        return Installation(settings, projects)
+    from secure_ml.vault.client import Client
+    from secure_ml.vault.wire.client import SocketKernel
+
+    return Client(settings, projects, SocketKernel(settings.kernel_socket))
 
 
 def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.Definitions:

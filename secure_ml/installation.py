@@ -6,22 +6,23 @@ Belongs here: which object gets which. Must stay out: Dagster, and any rule.
 import getpass
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
-from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.access.actors import Actors
+from secure_ml.access.directory import Appointed, Directory, SoleUser
+from secure_ml.audit.log import AuditLog
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
-from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
 from secure_ml.settings import Settings
 from secure_ml.state.database import State
-from secure_ml.vault.door import Door
+from secure_ml.vault.client import Client
+from secure_ml.vault.describing import register_description
 from secure_ml.vault.errors import StorageError
-from secure_ml.vault.kernel import InProcessKernel
+from secure_ml.vault.kernel import InProcessKernel, KernelCore
 from secure_ml.vault.versions import VersionStore
 
 _SIGNING_KEY_FILE = "signing.key"
@@ -34,8 +35,10 @@ class InstallationError(Exception):
     """The installation's parts do not belong together; the text says what to restore."""
 
 
-class Installation:
-    """The objects of one installation, opened once a process.
+class Installation(Client):
+    """All of an installation, opened once a process: its keys, state and log, and the kernel over them.
+
+    Only the kernel's own process opens it; in the profile `personal` that is every process.
 
     Args:
         settings: its places.
@@ -46,9 +49,8 @@ class Installation:
     def __init__(
         self, settings: Settings, projects: Mapping[str, Project], *, clock: Callable[[], datetime] | None = None
     ) -> None:
-        self.settings = settings
-        self.projects = projects
         self._clock = clock or _utc_now
+        self.settings, self.projects = settings, projects
         make_private(settings.home)
         service = self._key_service()
         self.keys = KeyStore.connect(settings.key_store_url, service=service)
@@ -62,54 +64,28 @@ class Installation:
             clock=self._clock,
         )
         self.versions = VersionStore(self.state, self.log, self.signing_key)
+        self.ledger = BudgetLedger(self.state, self.log)
+        self.core = self._core()
+        super().__init__(settings, projects, InProcessKernel(self.core, login=getpass.getuser()))
 
-    @cached_property
-    def kernel(self) -> InProcessKernel:
-        """The kernel, with the budget ledger behind the same interface."""
-        kernel = InProcessKernel(
+    def _core(self) -> KernelCore:
+        core = KernelCore(
             log=self.log,
             keys=self.keys,
             signing_key=self.signing_key,
             versions=self.versions,
             policy_of=self.policy_of,
-            user=self.user,
+            directory=self._directory(),
             clock=self._clock,
         )
-        register_budget(kernel, self.ledger, self.policy_of)
-        return kernel
+        register_budget(core, self.ledger, self.policy_of)
+        register_description(core, log=self.log, versions=self.versions)
+        return core
 
-    @cached_property
-    def ledger(self) -> BudgetLedger:
-        """The privacy budget of every project."""
-        return BudgetLedger(self.state, self.log)
-
-    @property
-    def user(self) -> str:
-        """Who runs this process: in the profile `personal` the user of the operating system."""
-        return f"os-user:{getpass.getuser()}"
-
-    def record_drafting(self, project: str) -> int:
-        """Writes into the log that a source is about to be looked at for a drafted policy. Returns the entry's index.
-
-        A draft is made before there is a project that a ticket could name, and nothing of the source is kept.
-        """
-        return self.log.record(AuditEvent("source.draft", project, "allowed", self.user, ""))
-
-    def door(self, *, environment: str, project: str, run_id: str) -> Door:
-        """The door of one run."""
-        policy = self.policy_of(project)
-        return Door(self.kernel, root=self.settings.vault, environment=environment, policy=policy, run_id=run_id)
-
-    def policy_of(self, project: str) -> Policy:
-        """The policy of a project.
-
-        Raises:
-            InstallationError: there is no such project.
-        """
-        if project not in self.projects:
-            known = ", ".join(sorted(self.projects)) or "none"
-            raise InstallationError(f"there is no project {project}; there are: {known}")
-        return self.projects[project].policy
+    def _directory(self) -> Directory:
+        if self.settings.actors is None:
+            return SoleUser(getpass.getuser())
+        return Appointed(Actors.load(self.settings.actors), self.settings.run_users)
 
     def _key_service(self) -> LocalFileKeyService:
         """The root key, made on the first day only: data without its key is an accident to be repaired, not hidden."""

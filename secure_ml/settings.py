@@ -4,7 +4,7 @@ Belongs here: places and the profile, read once from the environment. Must stay 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,8 @@ class Profile(StrEnum):
     """What the installation promises; the threat model lists it."""
 
     PERSONAL = "personal"
+    SEPARATED = "separated"
+    PRODUCTION = "production"
 
 
 NOT_PROTECTED: Mapping[Profile, tuple[str, ...]] = MappingProxyType(
@@ -27,7 +29,19 @@ NOT_PROTECTED: Mapping[Profile, tuple[str, ...]] = MappingProxyType(
             "a root user of the machine",
             "the source files themselves, which lie where they were delivered",
             "an audit log that this user rewrites whole, unless someone else holds an earlier checkpoint",
-        )
+        ),
+        Profile.SEPARATED: (
+            "a root user of the machine",
+            "what a stage makes of the data that its run may read: a hostile stage can spoil its own output",
+            "the vault's encrypted files against deletion by the runs' user: it is noticed, not prevented",
+            "the source files themselves, which lie where they were delivered",
+            "an audit log that the kernel's user rewrites whole, unless someone else holds an earlier checkpoint",
+        ),
+        Profile.PRODUCTION: (
+            "an administrator of the cluster, or of the key service",
+            "what a stage makes of the data that its run may read: a hostile stage can spoil its own output",
+            "the vault's encrypted files against deletion by the runs' user: it is noticed, not prevented",
+        ),
     }
 )
 """What each profile does not promise; said wherever an installation speaks of itself."""
@@ -42,12 +56,24 @@ class Settings:
         keys: root key, signing key and key store; never inside `home`, since a copied home must open nothing.
         profile: what is promised.
         state_url: database of log, heads, verdicts and budget.
+        key_service: URI of what holds the root key.
+        kernel_socket: where the kernel answers; None in the profile `personal`, whose kernel is in every process.
+        actors: who has which roles; read by the kernel only.
+        run_users: login that the runs of an environment execute as; read by the kernel, and by who launches runs.
+        assessor_socket: where versions are judged; None in the profile `personal`.
+        assessor_user: login of the process that judges.
     """
 
     home: Path
     keys: Path
     profile: Profile
     state_url: str
+    key_service: str
+    kernel_socket: Path | None = None
+    actors: Path | None = None
+    run_users: Mapping[str, str] = field(default_factory=dict)
+    assessor_socket: Path | None = None
+    assessor_user: str = ""
 
     @property
     def vault(self) -> Path:
@@ -106,17 +132,53 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """The settings that the environment asks for.
 
     Args:
-        environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE` and `SECURE_ML_STATE_URL`, all optional.
+        environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE`, `SECURE_ML_STATE_URL` and
+            `SECURE_ML_KEY_SERVICE`, all optional; outside of the profile `personal` also `SECURE_ML_KERNEL_SOCKET`,
+            `SECURE_ML_ASSESSOR_SOCKET`, `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas),
+            `SECURE_ML_ASSESSOR_USER` and `SECURE_ML_ACTORS`.
 
     Raises:
-        SettingsError: the profile is unknown, or the keys would lie inside the home.
+        SettingsError: the profile is unknown, the keys would lie inside the home, or what the profile needs is not set.
     """
     root = project_root()
-    home = Path(environ.get("SECURE_ML_HOME") or root / ".secure_ml").expanduser().resolve()
-    keys = Path(environ.get("SECURE_ML_KEYS") or root / ".secure_ml_keys").expanduser().resolve()
+    home = _path(environ.get("SECURE_ML_HOME") or root / ".secure_ml")
+    keys = _path(environ.get("SECURE_ML_KEYS") or root / ".secure_ml_keys")
     if keys == home or home in keys.parents or keys in home.parents:
         raise SettingsError("SECURE_ML_KEYS and SECURE_ML_HOME must not lie inside each other: a copy would hold both")
     name = environ.get("SECURE_ML_PROFILE") or Profile.PERSONAL
     if name not in set(Profile):
         raise SettingsError(f"SECURE_ML_PROFILE must be one of {', '.join(Profile)}")
-    return Settings(home, keys, Profile(name), environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{home}/state/state.db")
+    state_url = environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{home}/state/state.db"
+    key_service = environ.get("SECURE_ML_KEY_SERVICE") or f"file:{keys}"
+    if name == Profile.PERSONAL:
+        return Settings(home, keys, Profile.PERSONAL, state_url, key_service)
+    return Settings(
+        home,
+        keys,
+        Profile(name),
+        environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{keys}-state/state.db",
+        key_service,
+        kernel_socket=_path(_needed(environ, "SECURE_ML_KERNEL_SOCKET", "the socket that the kernel answers on")),
+        actors=_path(environ.get("SECURE_ML_ACTORS") or f"{keys}-access/actors.yaml"),
+        run_users=_run_users(_needed(environ, "SECURE_ML_RUN_USERS", "who runs execute as: training=login,…")),
+        assessor_socket=_path(_needed(environ, "SECURE_ML_ASSESSOR_SOCKET", "the socket that versions are judged on")),
+        assessor_user=_needed(environ, "SECURE_ML_ASSESSOR_USER", "the login of the process that judges"),
+    )
+
+
+def _path(text: str | Path) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def _needed(environ: Mapping[str, str], name: str, meaning: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise SettingsError(f"set {name} to {meaning}: this profile needs it, see docs/separated.md")
+    return value
+
+
+def _run_users(text: str) -> Mapping[str, str]:
+    pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+    if any(not environment or not login for environment, _, login in pairs):
+        raise SettingsError("SECURE_ML_RUN_USERS is a list such as training=secure-ml-run,development=secure-ml-dev")
+    return MappingProxyType({environment: login for environment, _, login in pairs})

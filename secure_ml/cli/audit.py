@@ -9,7 +9,9 @@ from rich.markup import escape
 from secure_ml.audit.errors import AuditError
 from secure_ml.cli.opened import open_state
 from secure_ml.cli.screen import out, progress, show_json
+from secure_ml.vault.describing import LogVerified, VerifyLog
 from secure_ml.vault.inspection import verify_heads
+from secure_ml.vault.manifest import Manifest
 
 app = typer.Typer(help="Verify the audit log and the stored versions.", no_args_is_help=True)
 
@@ -32,28 +34,31 @@ def verify(
     """
     installation = open_state()
     earlier = _read(checkpoint) if checkpoint is not None else None
-    verification = installation.log.verify(earlier_checkpoint=earlier)
+    verified = installation.kernel.send(VerifyLog(earlier_checkpoint=earlier))
+    if not isinstance(verified, LogVerified):
+        raise TypeError(f"the kernel answered {type(verified).__name__} where LogVerified was due")
+    manifests = [Manifest.from_bytes(body) for body in verified.manifests]
     with progress() as bar:
         task = bar.add_task("files of current versions", total=None)
-        checked = verify_heads(installation.versions, installation.settings.vault, on_file=lambda: bar.advance(task))
+        checked = verify_heads(manifests, installation.settings.vault, on_file=lambda: bar.advance(task))
     if as_json:
         show_json(
             {
-                "entries": verification.size,
-                "root": verification.root.hex(),
-                "checkpoint": installation.log.checkpoint(),
+                "entries": verified.entries,
+                "root": verified.root.hex(),
+                "checkpoint": verified.checkpoint,
                 "versions": checked.versions,
                 "files": checked.files,
             }
         )
         return
     out.print(
-        f"[green]verified[/] {verification.size} log entries; {checked.files} files of {checked.versions} versions"
+        f"[green]verified[/] {verified.entries} log entries; {checked.files} files of {checked.versions} versions"
     )
     if earlier is not None:
         out.print("the log extends the earlier checkpoint")
     out.print("\nnewest checkpoint, to be kept elsewhere:\n")
-    out.print(escape(installation.log.checkpoint()), soft_wrap=True)
+    out.print(escape(verified.checkpoint), soft_wrap=True)
 
 
 def _read(path: Path) -> str:

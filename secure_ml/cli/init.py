@@ -25,14 +25,15 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Look at a table, classify its columns, and draft a commented policy with a treatment for each."""
-    from secure_ml.installation import Installation
+    from secure_ml.definitions import open_installation
     from secure_ml.protection.draft import check_name, draft_policy, write_draft
     from secure_ml.settings import read_settings
+    from secure_ml.vault.describing import RecordDrafting
 
     settings = read_settings(os.environ)
     target = folder if folder is not None else settings.projects / name
     check_name(name)
-    Installation(settings, {}).record_drafting(name)
+    open_installation().kernel.send(RecordDrafting(project=name))
     drafted = draft_policy(
         data, project=name, label=label, subject=subject, consent=consent, accept=accept, folder=target
     )

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from secure_ml.installation import Installation, InstallationError
+from secure_ml.installation import InstallationError
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.projects import POLICY_FILE, Project
+from secure_ml.vault.client import Client
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -27,7 +28,7 @@ _PROJECT_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 class Opened:
     """An installation with its Dagster definitions and instance."""
 
-    installation: Installation
+    installation: Client
     definitions: "dg.Definitions"
     instance: "dg.DagsterInstance"
 
@@ -41,7 +42,7 @@ class Opened:
         return find_project(self.installation, name)
 
 
-def find_project(installation: Installation, name: str) -> Project:
+def find_project(installation: Client, name: str) -> Project:
     """A project by name.
 
     Raises:
@@ -68,7 +69,7 @@ def opened() -> Iterator[Opened]:
         yield Opened(installation, build(ENVIRONMENT), instance)
 
 
-def open_state() -> Installation:
+def open_state() -> Client:
     """The installation for reading its state only.
 
     Raises:

@@ -55,7 +55,9 @@ def run_project(opened: Opened, name: str, *, until: Stage, partition: str | Non
             if done < len(runs):
                 bar.update(task, description=_doing(runs[done].stages, runs[done].partition))
 
-        return execute(opened.definitions, opened.instance, project, ENVIRONMENT, runs, on_done=on_done)
+        return execute(
+            opened.installation, opened.definitions, opened.instance, project, ENVIRONMENT, runs, on_done=on_done
+        )
 
 
 def tell(outcome: "Outcome") -> None:

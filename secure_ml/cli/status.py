@@ -15,9 +15,11 @@ from secure_ml.cli.opened import ENVIRONMENT, open_state
 from secure_ml.cli.screen import out, plain_table, show_json
 from secure_ml.cli.summary import plain
 from secure_ml.guard.errors import describe
-from secure_ml.installation import Installation
 from secure_ml.policy.projects import find_projects
+from secure_ml.privacy.charging import spent_budget
 from secure_ml.settings import NOT_PROTECTED, Profile
+from secure_ml.vault.client import Client
+from secure_ml.vault.describing import Description, describe_project
 from secure_ml.vault.manifest import Manifest
 
 
@@ -47,13 +49,14 @@ class ProjectStatus:
     stages: Mapping[str, StageStatus]
     epsilon_spent: str
     delta_spent: str
+    log_entries: int
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False) -> None:
     """Show projects, stages, checks, privacy budget and audit log, and what does not hold here."""
     installation = open_state()
     projects = {name: project_status(installation, name) for name in sorted(installation.projects)}
-    settings, entries = installation.settings, installation.log.size()
+    settings, entries = installation.settings, max((found.log_entries for found in projects.values()), default=0)
     unfinished: list[str] = []
     find_projects((settings.projects,), unfinished=lambda error: unfinished.append(describe(error)))
     if as_json:
@@ -80,16 +83,18 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON ob
     show_not_protected(settings.profile)
 
 
-def project_status(installation: Installation, name: str) -> ProjectStatus:
+def project_status(installation: Client, name: str) -> ProjectStatus:
     """Versions and checks by stage, and the budget, from signed manifests and verdicts only."""
     by_stage: dict[Stage, list[Manifest]] = defaultdict(list)
-    for manifest in installation.versions.heads(environment=ENVIRONMENT, project=name):
+    described = describe_project(installation.kernel, environment=ENVIRONMENT, project=name)
+    for manifest in described.manifests:
         by_stage[Stage(manifest.address.stage)].append(manifest)
-    spent = installation.ledger.spent(f"{ENVIRONMENT}/{name}")
+    spent = spent_budget(installation.kernel, environment=ENVIRONMENT, project=name)
     return ProjectStatus(
-        {str(stage): _stage_status(installation, stage, by_stage[stage]) for stage in Stage},
+        {str(stage): _stage_status(described, stage, by_stage[stage]) for stage in Stage},
         plain(spent.epsilon),
         plain(spent.delta),
+        described.log_entries,
     )
 
 
@@ -100,8 +105,8 @@ def show_not_protected(profile: Profile) -> None:
         out.print(f"  - {escape(words)}", soft_wrap=True)
 
 
-def _stage_status(installation: Installation, stage: Stage, manifests: list[Manifest]) -> StageStatus:
-    verdicts = [installation.versions.verdicts(manifest.version_id) for manifest in manifests]
+def _stage_status(described: Description, stage: Stage, manifests: list[Manifest]) -> StageStatus:
+    verdicts = [described.verdicts_on(manifest) for manifest in manifests]
     return StageStatus(
         versions=len(manifests),
         rows=sum(manifest.rows for manifest in manifests),

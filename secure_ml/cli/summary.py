@@ -11,9 +11,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from secure_ml.access.stages import Stage
-from secure_ml.installation import Installation
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
+from secure_ml.privacy.charging import spent_budget
+from secure_ml.vault.client import Client
+from secure_ml.vault.describing import Description, describe_project
 from secure_ml.vault.manifest import Manifest
 
 
@@ -66,22 +68,23 @@ class ProjectSummary:
     audit_log_entries: int
 
 
-def summarise(installation: Installation, project: str, *, environment: str) -> ProjectSummary:
+def summarise(installation: Client, project: str, *, environment: str) -> ProjectSummary:
     """The summary of a project whose stages have all been materialised."""
-    manifests = installation.versions.heads(environment=environment, project=project)
+    described = describe_project(installation.kernel, environment=environment, project=project)
+    manifests = described.manifests
     latest = {Stage(m.address.stage): m for m in manifests}
     masked = [m for m in manifests if m.address.stage == Stage.MASKED]
     policy = installation.policy_of(project)
     estimator = policy.training.estimator
     budget = estimator.budget if isinstance(estimator, DpAdditive) else None
-    spent = installation.ledger.spent(f"{environment}/{project}")
+    spent = spent_budget(installation.kernel, environment=environment, project=project)
     return ProjectSummary(
         project=project,
         partitions=len(masked),
         rows_raw=sum(m.rows for m in manifests if m.address.stage == Stage.RAW),
         rows_masked=sum(m.rows for m in masked),
         columns=_columns(policy, manifests),
-        checks=_checks(installation, manifests),
+        checks=_checks(described),
         estimator=estimator.kind,
         guarantee=str(latest[Stage.TRAINED].summary.get("guarantee", "")),
         epsilon_spent=plain(spent.epsilon),
@@ -91,7 +94,7 @@ def summarise(installation: Installation, project: str, *, environment: str) -> 
         figures=dict(latest[Stage.VALIDATED].summary),
         model_card=_card(latest[Stage.REGISTERED]),
         registered=dict(latest[Stage.REGISTERED].summary),
-        audit_log_entries=installation.log.size(),
+        audit_log_entries=described.log_entries,
     )
 
 
@@ -123,11 +126,11 @@ def _columns(policy: Policy, manifests: Sequence[Manifest]) -> tuple[ColumnSumma
     )
 
 
-def _checks(installation: Installation, manifests: Sequence[Manifest]) -> CheckSummary:
+def _checks(described: Description) -> CheckSummary:
     verdicts = [
         (f"{manifest.address.stage}.{verdict.check}", verdict.passed)
-        for manifest in manifests
-        for verdict in installation.versions.verdicts(manifest.version_id).values()
+        for manifest in described.manifests
+        for verdict in described.verdicts_on(manifest).values()
     ]
     warned = Counter(name for name, passed in verdicts if not passed)
     words = tuple(name if count == 1 else f"{name} ({count} partitions)" for name, count in warned.items())

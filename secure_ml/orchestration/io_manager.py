@@ -28,7 +28,7 @@ class DoorIOManager(dg.IOManager):
             if not isinstance(obj, Dataset):
                 raise TypeError("an asset returns a Dataset; anything else has no labels and is not stored")
             key = context.asset_key
-            door = self._doors.door(key, context.run_id)
+            door = self._doors.door(key, context.step_context.dagster_run)
             partition = context.partition_key if context.has_partition_key else ""
             stage = stage_of(key)
             stored = door.write(stage, partition, obj)
@@ -42,7 +42,7 @@ class DoorIOManager(dg.IOManager):
         with safe_failures():
             key = context.asset_key
             by = Stage((context.definition_metadata or {})[READ_BY])
-            door = self._doors.door(key, context.step_context.run_id)
+            door = self._doors.door(key, context.step_context.dagster_run)
             if not context.has_asset_partitions:
                 stage = stage_of(key)
                 return door.open(stage, "", by=by, sections=SECTIONS[by] if stage is Stage.SPLIT else ())

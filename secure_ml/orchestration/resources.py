@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from secure_ml.access.stages import Stage
+from secure_ml.access.tickets import TicketRefused
 
 if TYPE_CHECKING:
-    from secure_ml.installation import Installation
+    from secure_ml.vault.client import Client
     from secure_ml.vault.door import Door
+    from secure_ml.vault.messages import TicketIssued
+
+
+TICKET_TAG = "secure_ml/ticket"
+"""Tag of a run that holds its ticket; whoever launches it writes it over whatever a client sent."""
 
 
 class Doors:
@@ -24,23 +30,62 @@ class Doors:
         environ: environment variables that sources name.
     """
 
-    def __init__(self, open_installation: "Callable[[], Installation]", *, environ: Mapping[str, str]) -> None:
+    def __init__(self, open_installation: "Callable[[], Client]", *, environ: Mapping[str, str]) -> None:
         self._open_installation = open_installation
         self._door = lru_cache(maxsize=64)(self._make_door)
         self.environ = environ
 
     @cached_property
-    def installation(self) -> "Installation":
+    def installation(self) -> "Client":
         """The installation, opened once."""
         return self._open_installation()
 
-    def door(self, key: dg.AssetKey, run_id: str) -> "Door":
-        """The door of a run, for the environment and project of an asset."""
-        environment, project, _ = key.path
-        return self._door(environment, project, run_id)
+    def door(self, key: dg.AssetKey, run: dg.DagsterRun) -> "Door":
+        """The door of a run, for the environment and project of an asset.
 
-    def _make_door(self, environment: str, project: str, run_id: str) -> "Door":
-        return self.installation.door(environment=environment, project=project, run_id=run_id)
+        Raises:
+            TicketRefused: the run's ticket is no ticket at all.
+            AccessRefused: it has none, and the profile needs one.
+        """
+        environment, project, _ = key.path
+        return self._door(environment, project, run.run_id, stages_of(run), run.tags.get(TICKET_TAG, ""))
+
+    def _make_door(self, environment: str, project: str, run_id: str, stages: tuple[Stage, ...], tag: str) -> "Door":
+        return self.installation.door(
+            environment=environment,
+            project=project,
+            run_id=run_id,
+            stages=stages or tuple(Stage),
+            ticket=read_ticket(tag) if tag else None,
+        )
+
+
+def stages_of(run: dg.DagsterRun) -> tuple[Stage, ...]:
+    """The stages that a run was asked to make or to judge, as far as it names them; empty where its job says it all."""
+    keys = [*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())]
+    named = {key.path[-1] for key in keys}
+    return tuple(stage for stage in Stage if stage in named)
+
+
+def ticket_tag(ticket: "TicketIssued") -> str:
+    """A ticket as the text of a run's tag."""
+    return ticket.model_dump_json()
+
+
+def read_ticket(tag: str) -> "TicketIssued":
+    """The ticket of a run's tag.
+
+    Raises:
+        TicketRefused: the tag holds none; the text does not show it.
+    """
+    from pydantic import ValidationError
+
+    from secure_ml.vault.messages import TicketIssued
+
+    try:
+        return TicketIssued.model_validate_json(tag)
+    except ValidationError:
+        raise TicketRefused("the run's tag holds no ticket; start the run again, and leave that tag alone") from None
 
 
 def stage_of(key: dg.AssetKey) -> Stage:

@@ -5,15 +5,21 @@ Belongs here: the order, and what each run came to. Must stay out: printing.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import AssetCheckEvaluation
 from dagster._core.execution.plan.objects import StepFailureData
+from dagster._core.utils import make_new_run_id
 
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.orchestration.keys import asset_key, known_partitions, partitions_of
 from secure_ml.orchestration.project import job_names
+from secure_ml.orchestration.resources import TICKET_TAG, ticket_tag
 from secure_ml.policy.projects import Project
+
+if TYPE_CHECKING:
+    from secure_ml.vault.client import Client
 
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -82,6 +88,7 @@ def plan(project: Project, *, until: Stage, partition: str | None) -> tuple[Plan
 
 
 def execute(
+    client: "Client",
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     project: Project,
@@ -93,6 +100,10 @@ def execute(
     """Runs them in order, in this process, recorded in the instance; stops at the first that fails."""
     outcomes = []
     for planned in runs:
+        run_id = make_new_run_id()
+        ticket = client.ticket(
+            environment=environment, project=project.policy.project, run_id=run_id, stages=planned.stages
+        )
         job = definitions.resolve_job_def(planned.job)
         partitioned = planned.partition != "" and partitions_of(project.policy) is not None
         result = job.execute_in_process(
@@ -100,6 +111,8 @@ def execute(
             asset_selection=[asset_key(environment, project.policy.project, stage) for stage in planned.stages],
             partition_key=planned.partition if partitioned else None,
             run_config=_QUIET,
+            run_id=run_id,
+            tags={TICKET_TAG: ticket_tag(ticket)},
             raise_on_error=False,
         )
         outcome = _outcome(planned, result)

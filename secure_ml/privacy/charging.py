@@ -7,16 +7,17 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from secure_ml.access.decisions import Action, Resource
 from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
 from secure_ml.privacy.charge import BudgetError, Charge, Spent
 from secure_ml.vault.manifest import Address
-from secure_ml.vault.messages import Message, Ticketed
+from secure_ml.vault.messages import Kernel, Message, Ticketed
 
 if TYPE_CHECKING:
     from secure_ml.privacy.ledger import BudgetLedger
-    from secure_ml.vault.kernel import InProcessKernel
+    from secure_ml.vault.kernel import KernelCore
 
 _LARGEST_EXPONENT = 60
 _LONGEST_AMOUNT = 100
@@ -41,12 +42,26 @@ class BudgetCharged(Message):
     audit_index: int
 
 
-def register_budget(kernel: "InProcessKernel", ledger: "BudgetLedger", policy_of: Callable[[str], Policy]) -> None:
+class DescribeBudget(Message):
+    """Asks what a project has spent so far."""
+
+    environment: str
+    project: str
+
+
+class BudgetDescribed(Message):
+    """Exact decimals."""
+
+    spent_epsilon: str
+    spent_delta: str
+
+
+def register_budget(kernel: "KernelCore", ledger: "BudgetLedger", policy_of: Callable[[str], Policy]) -> None:
     """Lets the kernel answer `ChargeBudget` from this ledger, within the limits of the project's policy."""
 
     def charge(request: ChargeBudget) -> BudgetCharged:
         address = Address(request.environment, request.project, Stage.TRAINED, "")
-        ticket = kernel.identify(request, "budget.charge", str(address))
+        ticket = kernel.identify(request, "budget.charge", str(address), by=Stage.TRAINED)
         policy = policy_of(request.project)
         estimator = policy.training.estimator
         if not isinstance(estimator, DpAdditive):
@@ -64,7 +79,26 @@ def register_budget(kernel: "InProcessKernel", ledger: "BudgetLedger", policy_of
         )
         return _answer(made)
 
+    def describe(request: DescribeBudget) -> BudgetDescribed:
+        place = Resource(request.environment, request.project)
+        kernel.admission.authorise(Action.STATUS_READ, place, refusals_only=True)
+        spent = ledger.spent(f"{request.environment}/{request.project}")
+        return BudgetDescribed(spent_epsilon=str(spent.epsilon), spent_delta=str(spent.delta))
+
     kernel.register(ChargeBudget, charge)
+    kernel.register(DescribeBudget, describe)
+
+
+def spent_budget(kernel: Kernel, *, environment: str, project: str) -> Spent:
+    """What the kernel tells of a project's budget.
+
+    Raises:
+        AccessRefused: whoever asks has no role that may see it.
+    """
+    answer = kernel.send(DescribeBudget(environment=environment, project=project))
+    if not isinstance(answer, BudgetDescribed):
+        raise TypeError(f"the kernel answered {type(answer).__name__} where BudgetDescribed was due")
+    return Spent(Decimal(answer.spent_epsilon), Decimal(answer.spent_delta))
 
 
 def read_charge(answer: BudgetCharged, *, project: str) -> Charge:

@@ -3,19 +3,29 @@
 Belongs here: who asks, whether they may, and that the log has it. Must stay out: what is done afterwards.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from secure_ml.access.decisions import Request, decide
-from secure_ml.access.tickets import SignedTicket, Ticket, TicketRefused, verify
+from secure_ml.access.actors import Actor
+from secure_ml.access.decisions import Action, Context, Decision, Request, Resource, decide, within_run
+from secure_ml.access.directory import ASSESSOR, DISPATCHER, SCHEDULE, SENSOR, Directory
+from secure_ml.access.stages import Stage
+from secure_ml.access.tickets import SignedTicket, Ticket, TicketRefused, issue, verify
 from secure_ml.audit.event import Detail, Outcome
 from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.errors import SignatureRefused
 from secure_ml.keys.signing import SigningKey
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
+from secure_ml.vault.caller import current_caller
 from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.manifest import Address
+
+_NOBODY = "unverified"
+_STRANGER = Actor(_NOBODY, frozenset())
+_DELEGATED = frozenset({SENSOR, SCHEDULE})
 
 
 class Admission:
@@ -23,8 +33,9 @@ class Admission:
 
     Args:
         log: the audit log.
-        signing_key: signed the tickets.
+        signing_key: signs the tickets.
         policy_of: the policy of a project, by name.
+        directory: who is who.
         clock: gives UTC.
     """
 
@@ -34,28 +45,143 @@ class Admission:
         log: AuditLog,
         signing_key: SigningKey,
         policy_of: Callable[[str], Policy],
+        directory: Directory,
         clock: Callable[[], datetime],
     ) -> None:
         self._log, self._signing_key, self._policy_of, self._clock = log, signing_key, policy_of, clock
+        self.directory = directory
+        self._sessions: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
 
-    def identify(self, request: m.Ticketed, action: str, resource: str) -> Ticket:
-        """The verified ticket of a request.
+    def authorise(
+        self,
+        action: Action,
+        resource: Resource,
+        *,
+        details: Mapping[str, Detail] | None = None,
+        context: Context | None = None,
+        refusals_only: bool = False,
+    ) -> tuple[Actor, int]:
+        """Whoever is at the other end, once they may do this and the log has it: the actor, and the entry's index.
+
+        Args:
+            action: what is asked for.
+            resource: on what.
+            details: facts for the log that name no person.
+            context: what else the decision depends on.
+            refusals_only: keep permissions out of the log, where neither data nor keys are told; the index is then -1.
 
         Raises:
-            AccessRefused: it is forged, expired, or for another environment or project; the log has it.
+            AccessRefused: the caller is nobody that the directory knows, or the decision was no; the log has it.
+        """
+        actor, decision = self.decide(action, resource, context=context)
+        if decision.allowed and refusals_only:
+            return actor, -1
+        event = AuditEvent(action, _named(resource), "allowed", actor.name, "", dict(details or {}), decision.reason)
+        return actor, self.conclude(event, decision)
+
+    def decide(self, action: Action, resource: Resource, *, context: Context | None = None) -> tuple[Actor, Decision]:
+        """Who is at the other end, and whether they may; nothing is in the log yet."""
+        actor = self.directory.of_login(current_caller().login)
+        if actor is None:
+            return _STRANGER, Decision(False, "this user of the operating system is no actor here: see actors.yaml")
+        return actor, decide(actor, action, resource, context or Context(now=self._clock()))
+
+    def conclude(self, event: AuditEvent, decision: Decision) -> int:
+        """Writes a decision into the log, and returns the entry's index if it was yes.
+
+        Raises:
+            AccessRefused: it was no; the log has it.
+        """
+        if decision.allowed:
+            return self._log.record(event)
+        self._log.record(replace(event, outcome="refused", reason=decision.reason))
+        raise AccessRefused(f"{event.resource}: {decision.reason}")
+
+    def issue(self, request: m.IssueTicket) -> m.TicketIssued:
+        """The identity of a run, if its actor may start it; the log has it either way.
+
+        Raises:
+            AccessRefused: the actor may not, or the caller may not start runs for it.
+        """
+        caller = current_caller()
+        place = f"{request.environment}/{request.project}"
+        details: dict[str, Detail] = {"run": request.run_id, "stages": [str(stage) for stage in request.stages]}
+        actor, decision = self._starter(request, caller.login)
+        holder = caller.login if decision.allowed and actor.name == ASSESSOR else None
+        holder = holder or self.directory.run_user(request.environment)
+        if decision.allowed and holder is None:
+            decision = Decision(False, f"there is no environment {request.environment} here")
+        outcome: Outcome = "allowed" if decision.allowed else "refused"
+        self._log.record(AuditEvent("run.start", place, outcome, actor.name, request.run_id, details, decision.reason))
+        if not decision.allowed or holder is None:
+            raise AccessRefused(f"{place}: {decision.reason}")
+        signed = issue(
+            actor=actor.name,
+            run_id=request.run_id,
+            environment=request.environment,
+            project=request.project,
+            stages=request.stages,
+            holder=holder,
+            now=self._clock(),
+            signer=self._signing_key,
+        )
+        return m.TicketIssued(body=signed.unverified_body, signature=signed.signature)
+
+    def _starter(self, request: m.IssueTicket, login: str) -> tuple[Actor, Decision]:
+        """Who starts the run, and whether they may."""
+        asking = self.directory.of_login(login)
+        if asking is None:
+            return _STRANGER, Decision(False, "this user of the operating system is no actor here")
+        actor = asking
+        if request.on_behalf_of:
+            named = self.directory.named(request.on_behalf_of) if request.on_behalf_of in _DELEGATED else None
+            if named is None or not (asking.name == DISPATCHER or self.directory.run_may_judge_itself):
+                return asking, Decision(False, "the caller starts no runs on behalf of this identity")
+            actor = named
+        elif asking.name == DISPATCHER:
+            return asking, Decision(False, "nobody asks for this run in person: sign in, or let a sensor start it")
+        self._policy_of(request.project)
+        return actor, self._may_run(actor, request.environment, request.project, request.stages)
+
+    def _may_run(self, actor: Actor, environment: str, project: str, stages: tuple[Stage, ...]) -> Decision:
+        action = Action.VERSION_ASSESS if actor.name == ASSESSOR else Action.RUN_START
+        context = Context(now=self._clock(), purpose=self._policy_of(project).purpose)
+        return decide(actor, action, Resource(environment, project, stages=stages), context)
+
+    def identify(self, request: m.Ticketed, action: str, resource: str, *, by: Stage | None = None) -> Ticket:
+        """The verified ticket of a request.
+
+        Args:
+            request: the request.
+            action: what it asks for, for the log.
+            resource: on what, for the log.
+            by: the stage that it acts for, which the ticket must name.
+
+        Raises:
+            AccessRefused: it is missing, forged, expired, another process's, for another environment, project or stage,
+                or its actor has lost the role since; the log has it.
         """
         signed = SignedTicket(request.ticket.body, request.ticket.signature)
+        who, run_id = _NOBODY, ""
         try:
-            return verify(
+            ticket = verify(
                 signed,
                 environment=request.environment,
                 project=request.project,
+                holder=current_caller().login,
                 now=self._clock(),
                 verifier=self._signing_key.verification_key,
             )
+            who, run_id = ticket.actor, ticket.run_id
+            self._require_same_process(ticket)
+            if by is not None and by not in ticket.stages:
+                raise TicketRefused(f"the run's ticket does not name the stage {by}; start a run that does")
+            self._require_entitled(ticket)
         except (TicketRefused, SignatureRefused) as error:
-            self._log.record(AuditEvent(action, resource, "refused", "unverified", "", {}, str(error)))
+            self._log.record(AuditEvent(action, resource, "refused", who, run_id, {}, str(error)))
             raise AccessRefused(str(error)) from None
+        return ticket
 
     def admit(self, request: m.Ticketed, action: str, address: Address, asked: Request) -> tuple[Ticket, int]:
         """Identity, decision, and the durable entry that precedes any key: the ticket, and the entry's index.
@@ -63,8 +189,8 @@ class Admission:
         Raises:
             AccessRefused: the ticket proves nothing, or the decision was no; the log has it.
         """
-        ticket = self.identify(request, action, str(address))
-        decision = decide(ticket, asked, self._policy_of(request.project))
+        ticket = self.identify(request, action, str(address), by=asked.by)
+        decision = self._within_run(ticket, asked, request.project)
         details: dict[str, Detail] = {"by": str(asked.by), "kind": asked.action}
         if asked.columns:
             details["columns"] = list(asked.columns)
@@ -85,3 +211,30 @@ class Admission:
         details: dict[str, Detail] = {"error": type(error).__name__}
         outcome: Outcome = "refused" if isinstance(error, AccessRefused) else "failed"
         self._log.record(AuditEvent(action, str(address), outcome, ticket.actor, ticket.run_id, details, str(error)))
+
+    def _within_run(self, ticket: Ticket, asked: Request, project: str) -> Decision:
+        if not self.directory.run_may_judge_itself and (asked.action == "assess") != (ticket.actor == ASSESSOR):
+            return Decision(False, "a run judges no version, and whoever judges does nothing else")
+        return within_run(ticket, asked, self._policy_of(project))
+
+    def _require_same_process(self, ticket: Ticket) -> None:
+        """Whoever reads a ticket somewhere cannot use it beside the process that it was made for."""
+        key = (ticket.run_id, ticket.project)
+        with self._lock:
+            if self._sessions.setdefault(key, current_caller().session) != current_caller().session:
+                raise TicketRefused("the run's ticket is in use by another process; start a run of your own")
+
+    def _require_entitled(self, ticket: Ticket) -> None:
+        """A role that was taken away is gone at once, not when the ticket expires."""
+        actor = self.directory.named(ticket.actor)
+        if actor is None:
+            raise TicketRefused("the actor of the run's ticket is known here no longer")
+        decision = self._may_run(actor, ticket.environment, ticket.project, ticket.stages)
+        if not decision.allowed:
+            raise TicketRefused(f"the actor of the run's ticket may start it no longer: {decision.reason}")
+
+
+def _named(resource: Resource) -> str:
+    """The resource's name in the log."""
+    parts = (resource.environment, resource.project, str(resource.stage or ""))
+    return "/".join(part for part in parts if part) or "installation"

@@ -66,13 +66,14 @@ class Door:
         root: the vault's folder.
         environment: the environment.
         policy: the project's policy.
-        run_id: the run.
+        ticket: the run's identity.
     """
 
-    def __init__(self, kernel: m.Kernel, *, root: Path, environment: str, policy: Policy, run_id: str) -> None:
+    def __init__(
+        self, kernel: m.Kernel, *, root: Path, environment: str, policy: Policy, ticket: m.TicketIssued
+    ) -> None:
         self._kernel, self._root, self._environment, self._policy = kernel, root, environment, policy
-        asked = m.IssueTicket(environment=environment, project=policy.project, run_id=run_id)
-        self._ticket = self._send(asked, m.TicketIssued)
+        self._ticket = ticket
 
     def receive(self, partition: str, *, folder: Path, environ: Mapping[str, str]) -> Dataset:
         """The source's table, which only `raw` may read. Nothing is read before the log has it.

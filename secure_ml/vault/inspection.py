@@ -3,13 +3,13 @@
 Belongs here: that walk. Must stay out: decrypting.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from secure_ml.vault.committed_file import verify_file
 from secure_ml.vault.door import version_folder
-from secure_ml.vault.versions import VersionStore
+from secure_ml.vault.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Checked:
     files: int
 
 
-def verify_heads(versions: VersionStore, root: Path, *, on_file: Callable[[], None]) -> Checked:
-    """Returns if every head is the one that the log knows, and every file of it is the one that was committed.
+def verify_heads(manifests: Sequence[Manifest], root: Path, *, on_file: Callable[[], None]) -> Checked:
+    """Returns if every file of these versions is the one that was committed.
 
     Raises:
-        Tampered: names the first file, manifest or head that is not.
+        Tampered: names the first file that is not.
     """
     heads = files = 0
-    for manifest in versions.all_heads():
+    for manifest in manifests:
         heads += 1
         for part in manifest.parts:
             folder = version_folder(root, manifest.address, manifest.version_id)

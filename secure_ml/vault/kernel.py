@@ -10,15 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from secure_ml.access.decisions import Request
+from secure_ml.access.directory import Directory
 from secure_ml.access.stages import WHOLE, Stage
-from secure_ml.access.tickets import Ticket, issue
+from secure_ml.access.tickets import Ticket
 from secure_ml.audit.log import AuditLog
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
+from secure_ml.vault.caller import Caller, answering
 from secure_ml.vault.deriving import Deriving
+from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.judging import Judging
 from secure_ml.vault.manifest import Address
 from secure_ml.vault.reading import Reading
@@ -28,8 +31,8 @@ from secure_ml.vault.writing import Writing
 Handler = Callable[[Any], m.Message]
 
 
-class InProcessKernel:
-    """The kernel in the process of the run: what the profile `personal` has.
+class KernelCore:
+    """What answers requests, whoever carries them here.
 
     Args:
         log: the audit log.
@@ -37,8 +40,11 @@ class InProcessKernel:
         signing_key: signs tickets, manifests and verdicts.
         versions: manifests, heads and verdicts.
         policy_of: the policy of a project, by name.
-        user: authenticated name of the user whose process this is.
+        directory: who is who.
         clock: gives UTC.
+
+    Attributes:
+        admission: lets requests in; the handlers of higher rooms use it too.
     """
 
     def __init__(
@@ -49,15 +55,16 @@ class InProcessKernel:
         signing_key: SigningKey,
         versions: VersionStore,
         policy_of: Callable[[str], Policy],
-        user: str,
+        directory: Directory,
         clock: Callable[[], datetime],
     ) -> None:
-        self._signing_key, self._policy_of, self._user, self._clock = signing_key, policy_of, user, clock
-        self._admission = Admission(log=log, signing_key=signing_key, policy_of=policy_of, clock=clock)
-        reading = Reading(self._admission, log=log, keys=keys, versions=versions, policy_of=policy_of)
-        writing = Writing(self._admission, log=log, keys=keys, versions=versions, policy_of=policy_of, clock=clock)
+        self.admission = Admission(
+            log=log, signing_key=signing_key, policy_of=policy_of, directory=directory, clock=clock
+        )
+        reading = Reading(self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of)
+        writing = Writing(self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of, clock=clock)
         self._handlers: dict[type[m.Message], Handler] = {
-            m.IssueTicket: self._issue_ticket,
+            m.IssueTicket: self.admission.issue,
             m.RecordSource: self._record_source,
             m.OpenVersion: reading.open_version,
             m.ReleaseKeys: reading.release_keys,
@@ -65,37 +72,53 @@ class InProcessKernel:
             m.BeginWrite: writing.begin_write,
             m.CommitWrite: writing.commit_write,
             m.AbandonWrite: writing.abandon_write,
-            m.DeriveKey: Deriving(self._admission, keys=keys).derive_key,
-            m.RecordVerdict: Judging(self._admission, versions=versions).record_verdict,
+            m.DeriveKey: Deriving(self.admission, keys=keys).derive_key,
+            m.RecordVerdict: Judging(self.admission, versions=versions).record_verdict,
         }
+
+    @property
+    def requests(self) -> dict[str, type[m.Message]]:
+        """Every request that is answered here, by the name of its class."""
+        return {request.__name__: request for request in self._handlers}
 
     def register(self, request: type[m.Message], handler: Handler) -> None:
         """Adds what a higher room answers, such as the budget ledger."""
         self._handlers[request] = handler
 
-    def send(self, request: m.Message) -> m.Message:
-        """See `messages.Kernel`."""
-        return self._handlers[type(request)](request)
-
-    def identify(self, request: m.Ticketed, action: str, resource: str) -> Ticket:
+    def identify(self, request: m.Ticketed, action: str, resource: str, *, by: Stage | None = None) -> Ticket:
         """The verified ticket of a request; see `Admission.identify`."""
-        return self._admission.identify(request, action, resource)
+        return self.admission.identify(request, action, resource, by=by)
 
-    def _issue_ticket(self, request: m.IssueTicket) -> m.TicketIssued:
-        self._policy_of(request.project)
-        signed = issue(
-            actor=self._user,
-            run_id=request.run_id,
-            environment=request.environment,
-            project=request.project,
-            now=self._clock(),
-            signer=self._signing_key,
-        )
-        return m.TicketIssued(body=signed.unverified_body, signature=signed.signature)
+    def answer(self, request: m.Message, caller: Caller) -> m.Message:
+        """The answer to a request of this caller's.
+
+        Raises:
+            VaultError: the request is refused; the refusal is in the audit log.
+        """
+        handler = self._handlers.get(type(request))
+        if handler is None:
+            raise AccessRefused(f"{type(request).__name__} is no request that this kernel answers")
+        with answering(caller):
+            return handler(request)
 
     def _record_source(self, request: m.RecordSource) -> m.Recorded:
         address = Address(request.environment, request.project, Stage.RAW, request.partition)
-        _, index = self._admission.admit(
-            request, "source.read", address, Request("write", Stage.RAW, Stage.RAW, (), WHOLE)
-        )
+        asked = Request("write", Stage.RAW, Stage.RAW, (), WHOLE)
+        _, index = self.admission.admit(request, "source.read", address, asked)
         return m.Recorded(audit_index=index)
+
+
+class InProcessKernel:
+    """The kernel in the process of the run: what the profile `personal` has.
+
+    Args:
+        core: answers.
+        login: the operating-system user whose process this is.
+    """
+
+    def __init__(self, core: KernelCore, *, login: str) -> None:
+        self.core, self._caller = core, Caller(login, "in-process")
+
+    def send(self, request: m.Message) -> m.Message:
+        """See `messages.Kernel`."""
+        return self.core.answer(request, self._caller)

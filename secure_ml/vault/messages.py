@@ -24,11 +24,21 @@ class Message(BaseModel):
 
 
 class IssueTicket(Message):
-    """Asks for the identity of a run. In the profile `personal` the actor is the user whose process asks."""
+    """Asks for the identity of a run: of the caller's, or of a service that the caller starts runs for.
+
+    Attributes:
+        environment: where it runs.
+        project: whose data it is about.
+        run_id: the run.
+        stages: what it was asked to make or to judge.
+        on_behalf_of: `service:sensor` or `service:schedule`; empty for the caller.
+    """
 
     environment: str
     project: str
     run_id: str
+    stages: tuple[Stage, ...]
+    on_behalf_of: str = ""
 
 
 class TicketIssued(Message):

@@ -9,7 +9,9 @@ from secure_ml.policy.project import Policy
 from secure_ml_tests.fakes.small_project import PROJECT, attributes
 
 POLICY = Policy.model_validate(attributes())
-TICKET = Ticket("os-user:tester", "run-1", "training", PROJECT, datetime(2031, 1, 1, tzinfo=UTC))
+TICKET = Ticket(
+    "os-user:tester", "run-1", "training", PROJECT, tuple(Stage), "tester", datetime(2031, 1, 1, tzinfo=UTC)
+)
 STAGES = list(Stage)
 
 

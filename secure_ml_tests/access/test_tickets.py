@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from secure_ml.access.stages import Stage
 from secure_ml.access.tickets import TICKET_TTL, SignedTicket, Ticket, TicketRefused, issue, verify
 
 NOW = datetime(2031, 5, 1, 12, tzinfo=UTC)
@@ -23,17 +24,33 @@ class Signer:
 
 
 def issued() -> SignedTicket:
-    return issue(actor="os-user:a", run_id="r", environment="training", project="clinic", now=NOW, signer=Signer())
+    return issue(
+        actor="os-user:a",
+        run_id="r",
+        environment="training",
+        project="clinic",
+        stages=(Stage.MASKED, Stage.RAW),
+        holder="runner",
+        now=NOW,
+        signer=Signer(),
+    )
 
 
 def verified(
-    ticket: SignedTicket, *, environment: str = "training", project: str = "clinic", now: datetime = NOW
+    ticket: SignedTicket,
+    *,
+    environment: str = "training",
+    project: str = "clinic",
+    holder: str = "runner",
+    now: datetime = NOW,
 ) -> Ticket:
-    return verify(ticket, environment=environment, project=project, now=now, verifier=Signer())
+    return verify(ticket, environment=environment, project=project, holder=holder, now=now, verifier=Signer())
 
 
 def test_a_ticket_says_who_runs_what_where_and_until_when() -> None:
-    assert verified(issued()) == Ticket("os-user:a", "r", "training", "clinic", NOW + TICKET_TTL)
+    assert verified(issued()) == Ticket(
+        "os-user:a", "r", "training", "clinic", (Stage.RAW, Stage.MASKED), "runner", NOW + TICKET_TTL
+    )
 
 
 def test_a_ticket_expires() -> None:
@@ -48,6 +65,11 @@ def test_a_ticket_is_for_one_environment_and_project(where: dict[str, str]) -> N
         verified(issued(), **where)
 
 
+def test_a_ticket_is_its_holders_to_present() -> None:
+    with pytest.raises(TicketRefused, match="another user's"):
+        verified(issued(), holder="thief")
+
+
 def test_a_changed_body_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(Refused):
         verified(SignedTicket(b"not even JSON", issued().signature))
@@ -55,6 +77,6 @@ def test_a_changed_body_is_refused_before_it_is_parsed() -> None:
 
 def test_the_bytes_of_a_ticket_are_canonical() -> None:
     assert issued().unverified_body == (
-        b'{"actor":"os-user:a","environment":"training","expires":"2031-05-02T12:00:00+00:00",'
-        b'"project":"clinic","run_id":"r"}'
+        b'{"actor":"os-user:a","environment":"training","expires":"2031-05-02T12:00:00+00:00","holder":"runner",'
+        b'"project":"clinic","run_id":"r","stages":["raw","masked"]}'
     )

@@ -113,7 +113,7 @@ def test_a_process_killed_between_charge_and_training_has_spent(installed: LoanI
 def ask(running: Opened, *, epsilon: str = "0.1", delta: str = "0", **forged: object) -> m.Message:
     kernel = running.installation.kernel
     where = {"environment": ENVIRONMENT, "project": SPENDER}
-    ticket = kernel.send(m.IssueTicket(**where, run_id="forger"))
+    ticket = kernel.send(m.IssueTicket(**where, run_id="forger", stages=tuple(Stage)))
     asked = {"ticket": ticket, **where, "epsilon": epsilon, "delta": delta, "description": "forged"}
     return kernel.send(ChargeBudget.model_validate(asked | forged))
 
@@ -151,8 +151,8 @@ def test_a_message_under_another_ticket_is_refused_and_the_refusal_logged(
     trained_once: LoanInstallation, running: Opened, forged: str
 ) -> None:
     kernel = running.installation.kernel
-    issued = kernel.send(m.IssueTicket(environment=ENVIRONMENT, project=SPENDER, run_id="forger"))
-    other = kernel.send(m.IssueTicket(environment=ENVIRONMENT, project=CRASHER, run_id="forger"))
+    issued = kernel.send(m.IssueTicket(environment=ENVIRONMENT, project=SPENDER, run_id="forger", stages=tuple(Stage)))
+    other = kernel.send(m.IssueTicket(environment=ENVIRONMENT, project=CRASHER, run_id="forger", stages=tuple(Stage)))
     assert isinstance(issued, m.TicketIssued)
     assert isinstance(other, m.TicketIssued)
     ticket = {

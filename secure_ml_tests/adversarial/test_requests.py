@@ -1,5 +1,6 @@
 """Whoever speaks to the kernel directly, past the door, gets no more than the door would give; and the log has it."""
 
+import getpass
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +19,7 @@ WHERE = {"environment": ENVIRONMENT, "project": PROJECT}
 
 
 def ticket(project: SmallProject, run_id: str = "run-1", **where: str) -> m.TicketIssued:
-    answer = project.kernel.send(m.IssueTicket(**{**WHERE, **where}, run_id=run_id))
+    answer = project.kernel.send(m.IssueTicket(**{**WHERE, **where}, run_id=run_id, stages=tuple(Stage)))
     assert isinstance(answer, m.TicketIssued)
     return answer
 
@@ -64,7 +65,15 @@ def test_a_ticket_of_another_installation_is_refused(checked_project: SmallProje
     folder = checked_project.root / "stranger"
     service = LocalFileKeyService.create(folder)
     signer = SigningKey.create(folder / "signing.key", name="secure_ml", service=service)
-    foreign = issue(actor="os-user:mallory", run_id="run-1", now=datetime.now(UTC), signer=signer, **WHERE)
+    foreign = issue(
+        actor="os-user:mallory",
+        run_id="run-1",
+        stages=tuple(Stage),
+        holder=getpass.getuser(),
+        now=datetime.now(UTC),
+        signer=signer,
+        **WHERE,
+    )
     with pytest.raises(AccessRefused):
         open_raw(checked_project, m.TicketIssued(body=foreign.unverified_body, signature=foreign.signature))
     refused_last(checked_project, "version.open")

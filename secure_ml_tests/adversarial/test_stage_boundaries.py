@@ -67,7 +67,7 @@ def test_a_run_may_not_read_in_the_name_of_its_checks(split_project: SmallProjec
     asked = m.OpenVersion.model_validate(
         {
             "ticket": split_project.kernel.send(
-                m.IssueTicket(environment=ENVIRONMENT, project=PROJECT, run_id="trainer")
+                m.IssueTicket(environment=ENVIRONMENT, project=PROJECT, run_id="trainer", stages=tuple(Stage))
             ),
             "environment": ENVIRONMENT,
             "project": PROJECT,

@@ -20,6 +20,7 @@ from secure_ml.installation import Installation
 from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
 from secure_ml.vault.dataset import Dataset
+from secure_ml.vault.client import Client
 from secure_ml.vault.door import Door, Stored
 from secure_ml.vault.messages import Kernel
 
@@ -156,10 +157,8 @@ class SmallProject:
         return self.root / "defs" / PROJECT
 
     def door(self, run_id: str = "run-1", *, environment: str = ENVIRONMENT) -> Door:
-        policy = self.installation.policy_of(PROJECT)
-        return Door(
-            self.kernel, root=self.installation.settings.vault, environment=environment, policy=policy, run_id=run_id
-        )
+        client = Client(self.installation.settings, self.installation.projects, self.kernel)
+        return client.door(environment=environment, project=PROJECT, run_id=run_id)
 
     def receive(self, partition: str = "", *, door: Door | None = None) -> Dataset:
         return (door or self.door()).receive(partition, folder=self.folder, environ={})

@@ -35,7 +35,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         with safe_failures():
             from secure_ml.protection.mask.masking import Masking
 
-            door = doors.door(context.asset_key, context.run_id)
+            door = doors.door(context.asset_key, context.run)
             masking = Masking(policy, key_for=lambda purpose: door.derive_key(purpose, by=Stage.MASKED))
             # Opening classified proves that its checks passed; its rows are not needed.
             origins = (*raw.origins, *classified.origins)

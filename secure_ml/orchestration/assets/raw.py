@@ -30,7 +30,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
     )
     def raw(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors]) -> Dataset:
         with safe_failures():
-            door = doors.door(context.asset_key, context.run_id)
+            door = doors.door(context.asset_key, context.run)
             partition = context.partition_key if context.has_partition_key else ""
             return door.receive(partition, folder=project.folder, environ=doors.environ)
 

@@ -36,7 +36,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         with safe_failures():
             from secure_ml.release.registration import Circumstances, register_candidate
 
-            door = doors.door(context.asset_key, context.run_id)
+            door = doors.door(context.asset_key, context.run)
             circumstances = Circumstances(
                 environment,
                 context.run_id,

@@ -44,7 +44,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         with safe_failures():
             from secure_ml.training.split import split as split_sides
 
-            door = doors.door(context.asset_key, context.run_id)
+            door = doors.door(context.asset_key, context.run)
             pieces = pieces_through(masked, config.through, allow_holes=policy.split.allow_holes)
             return split_sides(pieces, policy, subject_key=door.derive_key("subject", by=Stage.SPLIT))
 

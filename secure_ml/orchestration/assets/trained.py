@@ -35,7 +35,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
             from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, read_charge
             from secure_ml.release.candidate import periods_of, train_candidate
 
-            door = doors.door(context.asset_key, context.run_id)
+            door = doors.door(context.asset_key, context.run)
 
             def charge(*, epsilon: Decimal, delta: Decimal, description: str) -> "Charge":
                 asked = {"epsilon": str(epsilon), "delta": str(delta), "description": description}

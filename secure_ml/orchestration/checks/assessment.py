@@ -70,7 +70,7 @@ def build_checks(
     @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, doors: dg.ResourceParam[Doors]) -> Iterator[dg.AssetCheckResult]:
         with safe_failures():
-            door = doors.door(key, context.run.run_id)
+            door = doors.door(key, context.run)
             if partitions is not None and not context.has_partition_key:
                 raise NoPartition(f"{stage} is checked by partition: choose one, or materialise it anew")
             partition = context.partition_key if context.has_partition_key else ""

@@ -1,0 +1,136 @@
+"""Frames: how a message or an error travels over a stream. See docs/formats/kernel-socket.md.
+
+Belongs here: bytes to messages and back. Must stay out: sockets' lives, and what a message means.
+
+A frame is its length (4 bytes, big-endian) and a JSON object: `{"kind": …, "body": …}` with the name of a message's
+class and its fields, or `{"error": …, "words": …}` with the name of an error's class and its text.
+"""
+
+import json
+import socket
+import struct
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from secure_ml.audit.errors import AuditError
+from secure_ml.keys.errors import KeyServiceError
+from secure_ml.state.errors import StateError
+from secure_ml.vault.errors import VaultError
+from secure_ml.vault.messages import Message
+
+LARGEST_FRAME = 16 * 2**20
+"""Bytes; a commit of ten thousand parts has about two million."""
+
+_LENGTH = struct.Struct(">I")
+_ERRORS = (VaultError, KeyServiceError, StateError, AuditError)
+
+
+class WireError(VaultError):
+    """The other end broke off, or sent what is no frame; nothing of it was used."""
+
+
+class KernelFailed(VaultError):
+    """The kernel met an error that it did not foresee; its own log names the place."""
+
+
+def send_frame(connection: socket.socket, frame: bytes) -> None:
+    """Sends one frame.
+
+    Raises:
+        WireError: it is too large.
+        OSError: the connection is gone.
+    """
+    if len(frame) > LARGEST_FRAME:
+        raise WireError(f"a message has at most {LARGEST_FRAME} bytes, and this one {len(frame)}")
+    connection.sendall(_LENGTH.pack(len(frame)) + frame)
+
+
+def receive_frame(connection: socket.socket) -> bytes | None:
+    """The next frame; None where the other end has closed between two.
+
+    Raises:
+        WireError: it is cut off or too large.
+        OSError: the connection is gone.
+    """
+    head = _exactly(connection, _LENGTH.size)
+    if not head:
+        return None
+    (length,) = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (LARGEST_FRAME + 1,)
+    if length > LARGEST_FRAME:
+        raise WireError("a frame is cut off, or longer than any message")
+    frame = _exactly(connection, length)
+    if len(frame) != length:
+        raise WireError("the other end broke off inside a frame")
+    return frame
+
+
+def encode(message: Message) -> bytes:
+    """A message as a frame's content."""
+    return b'{"kind":%s,"body":%s}' % (json.dumps(type(message).__name__).encode(), message.model_dump_json().encode())
+
+
+def encode_error(error: Exception, words: str) -> bytes:
+    """An error as a frame's content: its class, and words that hold no value of a person."""
+    return json.dumps({"error": type(error).__name__, "words": words}).encode()
+
+
+def decode(frame: bytes, known: Mapping[str, type[Message]]) -> Message:
+    """The message of a frame.
+
+    Args:
+        frame: its content.
+        known: messages that may arrive, by class name.
+
+    Raises:
+        WireError: it is none of them.
+        VaultError, KeyServiceError, StateError, AuditError: it is an error of the other end's, raised here again.
+    """
+    try:
+        content = json.loads(frame)
+        kind, body = content.get("kind"), content.get("body")
+        if "error" in content:
+            raise _error(str(content["error"]), str(content["words"]))
+        return known[kind].model_validate_json(json.dumps(body))
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, ValidationError):
+        raise WireError("a frame holds no message that is known here") from None
+
+
+def messages_by_name(base: type[Message] = Message) -> dict[str, type[Message]]:
+    """Every class of message that this process knows."""
+    found = {base.__name__: base}
+    for below in base.__subclasses__():
+        found |= messages_by_name(below)
+    return found
+
+
+def may_cross(error: Exception) -> bool:
+    """Whether an error's own words were written for whoever asked."""
+    return type(error).__module__.startswith("secure_ml.")
+
+
+def _error(name: str, words: str) -> Exception:
+    for base in _ERRORS:
+        for kind in (base, *_below(base)):
+            if kind.__name__ == name:
+                error = kind.__new__(kind)
+                error.args = (words,)
+                return error
+    return KernelFailed(words)
+
+
+def _below(base: type[Exception]) -> list[type[Exception]]:
+    found = []
+    for kind in base.__subclasses__():
+        found += [kind, *_below(kind)]
+    return found
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        block = connection.recv(min(size - len(received), 1 << 20))
+        if not block:
+            break
+        received += block
+    return bytes(received)
