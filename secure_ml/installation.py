@@ -3,7 +3,7 @@
 Belongs here: which object gets which. Must stay out: Dagster, and any rule.
 """
 
-import getpass
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,21 +14,29 @@ from secure_ml.audit.log import AuditLog
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
-from secure_ml.policy.projects import Project
+from secure_ml.policy.load import PolicyError
+from secure_ml.policy.projects import Project, find_projects
 from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
-from secure_ml.settings import Settings
+from secure_ml.settings import Settings, read_settings
 from secure_ml.state.database import State
 from secure_ml.vault.client import Client
 from secure_ml.vault.describing import register_description
 from secure_ml.vault.errors import StorageError
+from secure_ml.vault.grant_store import GrantStore
+from secure_ml.vault.granting import register_grants
 from secure_ml.vault.kernel import InProcessKernel, KernelCore
 from secure_ml.vault.versions import VersionStore
+from secure_ml.vault.wire.client import SocketKernel
+from secure_ml.vault.wire.peer import login_of
 
 _SIGNING_KEY_FILE = "signing.key"
 _SIGNING_KEY_NAME = "secure_ml"
 _LOG_ORIGIN = "secure_ml/audit-log"
 _COMMITMENTS = "audit/commitments"
+
+
+_SHIPPED = Path(__file__).resolve().parent / "defs"
 
 
 class InstallationError(Exception):
@@ -51,7 +59,8 @@ class Installation(Client):
     ) -> None:
         self._clock = clock or _utc_now
         self.settings, self.projects = settings, projects
-        make_private(settings.home)
+        if settings.kernel_socket is None:
+            make_private(settings.home)
         service = self._key_service()
         self.keys = KeyStore.connect(settings.key_store_url, service=service)
         self.signing_key = self._signing_key(service)
@@ -66,7 +75,7 @@ class Installation(Client):
         self.versions = VersionStore(self.state, self.log, self.signing_key)
         self.ledger = BudgetLedger(self.state, self.log)
         self.core = self._core()
-        super().__init__(settings, projects, InProcessKernel(self.core, login=getpass.getuser()))
+        super().__init__(settings, projects, InProcessKernel(self.core, login=login_of(os.geteuid())))
 
     def _core(self) -> KernelCore:
         core = KernelCore(
@@ -80,11 +89,13 @@ class Installation(Client):
         )
         register_budget(core, self.ledger, self.policy_of)
         register_description(core, log=self.log, versions=self.versions)
+        grants = GrantStore(self.state, self.log, self.signing_key, self.versions.index)
+        register_grants(core, log=self.log, grants=grants, policy_of=self.policy_of, clock=self._clock)
         return core
 
     def _directory(self) -> Directory:
         if self.settings.actors is None:
-            return SoleUser(getpass.getuser())
+            return SoleUser(login_of(os.geteuid()))
         return Appointed(Actors.load(self.settings.actors), self.settings.run_users)
 
     def _key_service(self) -> LocalFileKeyService:
@@ -111,6 +122,26 @@ class Installation(Client):
                 f"{self.settings.home} holds data, but {what} is not in {missing}; restore the keys from their "
                 "backup, or set SECURE_ML_KEYS to where they are"
             )
+
+
+def open_client(environ: Mapping[str, str], *, unfinished: Callable[[PolicyError], None]) -> Client:
+    """The installation that the environment describes: whole in the profile `personal`, else over its kernel's socket.
+
+    Args:
+        environ: see `read_settings`.
+        unfinished: told of each drafted policy that waits for its steward.
+    """
+    settings = read_settings(environ)
+    if settings.kernel_socket is None:
+        return open_whole(environ, unfinished=unfinished)
+    projects = find_projects((_SHIPPED, settings.projects), unfinished=unfinished)
+    return Client(settings, projects, SocketKernel(settings.kernel_socket))
+
+
+def open_whole(environ: Mapping[str, str], *, unfinished: Callable[[PolicyError], None]) -> Installation:
+    """The installation with its keys and state, in this process. See `open_client`."""
+    settings = read_settings(environ)
+    return Installation(settings, find_projects((_SHIPPED, settings.projects), unfinished=unfinished))
 
 
 def _utc_now() -> datetime:

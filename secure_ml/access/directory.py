@@ -52,9 +52,9 @@ class SoleUser:
         return self._actor if login == self._login else None
 
     def named(self, name: str) -> Actor | None:
-        """See `Directory`. Runs that Dagster starts by itself act for the user, under a name that says so."""
+        """See `Directory`. Runs that Dagster starts by itself have a name and the few rights of their own."""
         if name in {SENSOR, SCHEDULE}:
-            return Actor(name, self._actor.roles)
+            return Actor(name, frozenset({name.partition(":")[2]}))
         return self._actor if name == self._actor.name else None
 
     def run_user(self, environment: str) -> str | None:
