@@ -60,6 +60,22 @@ def seal(wrapping_key: bytes, plaintext_key: bytes, *, context: bytes) -> bytes:
     return prefix + nonce + commitment + ciphertext
 
 
+def sealed_by(unverified_wrapped: bytes) -> bytes:
+    """The fingerprint of the wrapping key that these bytes name: what is claimed, not what is proven.
+
+    Raises:
+        KeyRefused: The bytes are not a wrapped key.
+    """
+    if len(unverified_wrapped) < _HEADER_BYTES + _TAG_BYTES:
+        raise KeyRefused("the wrapped key is truncated")
+    magic, version, named = _PREFIX.unpack_from(unverified_wrapped)
+    if magic != _MAGIC or version != _VERSION:
+        raise KeyRefused(
+            f"the bytes are not a wrapped key of version {_VERSION}; a newer secure_ml may have written them"
+        )
+    return bytes(named)
+
+
 def unseal(wrapping_key: bytes, unverified_wrapped: bytes, *, context: bytes) -> bytes:
     """Return the key that `seal` wrapped under this key for this context.
 
@@ -67,15 +83,8 @@ def unseal(wrapping_key: bytes, unverified_wrapped: bytes, *, context: bytes) ->
         KeyRefused: The bytes are not that.
         KeyServiceError: The wrapping key has the wrong length.
     """
-    expected = fingerprint(wrapping_key)
-    if len(unverified_wrapped) < _HEADER_BYTES + _TAG_BYTES:
-        raise KeyRefused("the wrapped key is truncated")
+    expected, named = fingerprint(wrapping_key), sealed_by(unverified_wrapped)
     prefix = unverified_wrapped[: _PREFIX.size]
-    magic, version, named = _PREFIX.unpack(prefix)
-    if magic != _MAGIC or version != _VERSION:
-        raise KeyRefused(
-            f"the bytes are not a wrapped key of version {_VERSION}; a newer secure_ml may have written them"
-        )
     if not hmac.compare_digest(named, expected):
         raise KeyRefused(f"the key was wrapped under root key {named.hex()}, not under {expected.hex()}")
     nonce = unverified_wrapped[_PREFIX.size : _PREFIX.size + _NONCE_BYTES]

@@ -1,11 +1,14 @@
 """Files that only their owner may read.
 
-Belongs here: making and reading them, refusing looser ones. Must stay out: what they hold.
+Belongs here: making, reading and replacing them, refusing looser ones. Must stay out: what they hold.
 """
 
+import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from secure_ml.keys.errors import KeyServiceError
@@ -45,23 +48,71 @@ def create_private_file(path: Path, content: bytes) -> None:
     Raises:
         KeyServiceError: A file of that name exists, or the disk refuses.
     """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _written_beside(path, content) as unfinished:
             # A link, unlike a rename, fails where the name is taken: two creators cannot replace each other's key.
             os.link(unfinished, path)
-        finally:
-            unfinished.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except FileExistsError:
         raise KeyServiceError(f"{path} exists already; open it instead of creating it") from None
     except OSError as error:
         raise _failed(path, error) from None
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Put new content in the file's place so that at every moment, also after a power loss, one of both is there whole.
+
+    What an earlier, killed replacement left beside it is removed first. The caller holds the directory's lock.
+
+    Raises:
+        KeyServiceError: The disk refuses; which of the two is there, reading says.
+    """
+    try:
+        for beside in path.parent.iterdir():
+            if beside.name.startswith(f".{path.name}."):
+                beside.unlink()
+        with _written_beside(path, content) as unfinished:
+            os.rename(unfinished, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise _failed(path, error) from None
+
+
+@contextmanager
+def locked_directory(directory: Path) -> Iterator[None]:
+    """Exclude every other process and thread that locks this directory; a lock ends with its process.
+
+    Raises:
+        KeyServiceError: The directory cannot be locked.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _failed(directory, error) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise _failed(directory, error) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make durable which files the directory holds.
+
+    Raises:
+        KeyServiceError: The disk refuses.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _failed(directory, error) from None
 
 
 def read_private_file(path: Path, *, maximum_bytes: int) -> bytes:
@@ -81,7 +132,7 @@ def read_private_file(path: Path, *, maximum_bytes: int) -> bytes:
     except OSError as error:
         raise _failed(path, error) from None
     if len(content) > maximum_bytes:
-        raise KeyServiceError(f"{path} is longer than a key file; restore it from a backup")
+        raise KeyServiceError(f"{path} is longer than the {maximum_bytes} bytes it may have; restore it from a backup")
     return content
 
 
@@ -93,12 +144,18 @@ def _require_owner_only(path: Path, status: os.stat_result) -> None:
         raise KeyServiceError(f"{path} is open to other users; run: chmod {wanted} {path}")
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield unfinished
     finally:
-        os.close(descriptor)
+        unfinished.unlink(missing_ok=True)
 
 
 def _failed(path: Path, error: OSError) -> KeyServiceError:
