@@ -30,16 +30,9 @@ _PACKAGE = Path(__file__).resolve().parent
 def open_installation() -> "Client":
     """The installation that the environment variables describe, with all its projects."""
 
-    settings = read_settings(os.environ)
-    projects = find_projects((_PACKAGE / "defs", settings.projects), unfinished=_leave_out)
-    if settings.kernel_socket is None:
-        from secure_ml.installation import Installation
+    from secure_ml.installation import open_client
 
-        return Installation(settings, projects)
-    from secure_ml.vault.client import Client
-    from secure_ml.vault.wire.client import SocketKernel
-
-    return Client(settings, projects, SocketKernel(settings.kernel_socket))
+    return open_client(os.environ, unfinished=_leave_out)
 
 
 def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.Definitions:

@@ -92,8 +92,8 @@ class Settings:
 
     @property
     def projects(self) -> Path:
-        """Policies that `secure-ml init` drafted."""
-        return self.home / "projects"
+        """Policies besides the shipped ones: drafts in the home, or, where runs are another user's, beside the actors."""
+        return (self.home if self.actors is None else self.actors.parent) / "projects"
 
     @property
     def temporary(self) -> Path:

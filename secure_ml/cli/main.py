@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from secure_ml.cli import audit, demo, generate, init, run, status, ui
+from secure_ml.cli import access, audit, demo, generate, init, kernel, run, status, ui
 from secure_ml.cli.screen import quiet_libraries, show_error
 from secure_ml.guard.telemetry import silence
 
@@ -24,7 +24,10 @@ app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("ui")(ui.ui)
+app.command("kernel")(kernel.kernel)
+app.command("assessor")(kernel.assessor)
 app.add_typer(generate.app, name="generate")
+app.add_typer(access.app, name="access")
 app.add_typer(audit.app, name="audit")
 
 

@@ -79,6 +79,6 @@ def open_state() -> Client:
     from secure_ml.settings import read_settings
 
     settings = read_settings(os.environ)
-    if not settings.home.exists():
+    if settings.kernel_socket is None and not settings.home.exists():
         raise InstallationError(f"there is no installation in {settings.home}; `secure-ml demo` or `run` makes one")
     return open_installation()

@@ -1,17 +1,20 @@
 """`secure-ml run`: a project through its stages, in the order of the graph."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from secure_ml.access.stages import Stage
-from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.opened import ENVIRONMENT, find_project, open_state, opened
 from secure_ml.cli.screen import err, out, progress, show_json
+from secure_ml.settings import Profile, read_settings
 
 if TYPE_CHECKING:
-    from secure_ml.orchestration.runs import Outcome
+    from secure_ml.orchestration.runs import Outcome, Planned
 
 
 def run(
@@ -21,8 +24,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Materialise a project's stages with their checks; every run is recorded in Dagster and in the audit log."""
-    with opened() as installation:
-        outcomes = run_project(installation, name, until=until, partition=partition)
+    outcomes = run_project(name, until=until, partition=partition)
     if as_json:
         show_json({"project": name, "success": outcomes[-1].success, "runs": [_json(o) for o in outcomes]})
     elif outcomes[-1].success:
@@ -34,30 +36,54 @@ def run(
         raise typer.Exit(1)
 
 
-def run_project(opened: Opened, name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
+def run_project(name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
     """Runs it with a progress bar, and tells of every check that did not pass as it comes.
 
+    In the profile `personal` the runs execute in this process; in the others as the runs' own user.
+
     Raises:
-        RunError: the partition does not exist.
+        RunError: the partition does not exist, or runs cannot be started from here.
         InstallationError: the project does not exist.
     """
     from secure_ml.orchestration.runs import execute, plan
 
-    project = opened.project(name)
+    if read_settings(os.environ).profile is not Profile.PERSONAL:
+        return _launch_project(name, until=until, partition=partition)
+    with opened() as installation:
+        project = installation.project(name)
+        runs = plan(project, until=until, partition=partition)
+        client, definitions, instance = installation.installation, installation.definitions, installation.instance
+        with _progress(runs) as on_done:
+            return execute(client, definitions, instance, project, ENVIRONMENT, runs, on_done=on_done)
+
+
+def _launch_project(name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
+    from secure_ml.orchestration.launcher import launch
+    from secure_ml.orchestration.runs import plan
+
+    client = open_state()
+    project = find_project(client, name)
     runs = plan(project, until=until, partition=partition)
+    with _progress(runs) as on_done:
+        return launch(client, project, ENVIRONMENT, runs, on_done=on_done)
+
+
+@contextmanager
+def _progress(runs: Sequence["Planned"]) -> Iterator[Callable[["Outcome"], None]]:
+    """A bar that moves with each run, and tells what went wrong in it."""
     with progress() as bar:
         task = bar.add_task(_doing(runs[0].stages, runs[0].partition), total=len(runs))
+        done = 0
 
         def on_done(outcome: "Outcome") -> None:
+            nonlocal done
             bar.advance(task)
             tell(outcome)
-            done = runs.index(outcome.planned) + 1
+            done += 1
             if done < len(runs):
                 bar.update(task, description=_doing(runs[done].stages, runs[done].partition))
 
-        return execute(
-            opened.installation, opened.definitions, opened.instance, project, ENVIRONMENT, runs, on_done=on_done
-        )
+        yield on_done
 
 
 def tell(outcome: "Outcome") -> None:

@@ -13,6 +13,7 @@ from secure_ml.access.stages import Stage
 from secure_ml.access.tickets import TicketRefused
 
 if TYPE_CHECKING:
+    from secure_ml.orchestration.assessor import RemoteAssessor
     from secure_ml.vault.client import Client
     from secure_ml.vault.door import Door
     from secure_ml.vault.messages import TicketIssued
@@ -39,6 +40,17 @@ class Doors:
     def installation(self) -> "Client":
         """The installation, opened once."""
         return self._open_installation()
+
+    @cached_property
+    def assessor(self) -> "RemoteAssessor | None":
+        """Who judges versions in place of the runs that write them; None in the profile `personal`."""
+        settings = self.installation.settings
+        if settings.assessor_socket is None:
+            return None
+        from secure_ml.orchestration.assessor import RemoteAssessor
+        from secure_ml.vault.wire.client import SocketKernel
+
+        return RemoteAssessor(SocketKernel(settings.assessor_socket, started_by="secure-ml assessor"))
 
     def door(self, key: dg.AssetKey, run: dg.DagsterRun) -> "Door":
         """The door of a run, for the environment and project of an asset.

@@ -99,28 +99,42 @@ def execute(
 ) -> list[Outcome]:
     """Runs them in order, in this process, recorded in the instance; stops at the first that fails."""
     outcomes = []
+    name = project.policy.project
     for planned in runs:
         run_id = make_new_run_id()
-        ticket = client.ticket(
-            environment=environment, project=project.policy.project, run_id=run_id, stages=planned.stages
-        )
-        job = definitions.resolve_job_def(planned.job)
-        partitioned = planned.partition != "" and partitions_of(project.policy) is not None
-        result = job.execute_in_process(
-            instance=instance,
-            asset_selection=[asset_key(environment, project.policy.project, stage) for stage in planned.stages],
-            partition_key=planned.partition if partitioned else None,
-            run_config=_QUIET,
-            run_id=run_id,
-            tags={TICKET_TAG: ticket_tag(ticket)},
-            raise_on_error=False,
-        )
-        outcome = _outcome(planned, result)
+        ticket = client.ticket(environment=environment, project=name, run_id=run_id, stages=planned.stages)
+        tag = ticket_tag(ticket)
+        outcome = execute_one(definitions, instance, project, environment, planned, run_id=run_id, ticket=tag)
         outcomes.append(outcome)
         on_done(outcome)
         if not outcome.success:
             break
     return outcomes
+
+
+def execute_one(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    project: Project,
+    environment: str,
+    planned: Planned,
+    *,
+    run_id: str,
+    ticket: str,
+) -> Outcome:
+    """Executes one run in this process, under the ticket that it was given."""
+    job = definitions.resolve_job_def(planned.job)
+    partitioned = planned.partition != "" and partitions_of(project.policy) is not None
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[asset_key(environment, project.policy.project, stage) for stage in planned.stages],
+        partition_key=planned.partition if partitioned else None,
+        run_config=_QUIET,
+        raise_on_error=False,
+        run_id=run_id,
+        tags={TICKET_TAG: ticket},
+    )
+    return _outcome(planned, result)
 
 
 def _outcome(planned: Planned, result: dg.ExecuteInProcessResult) -> Outcome:

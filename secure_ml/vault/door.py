@@ -9,6 +9,7 @@ import hmac
 import itertools
 import json
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,7 +181,7 @@ class Door:
         address = Address(self._environment, self._policy.project, stage, partition)
         folder = version_folder(self._root, address, begun.version_id)
         try:
-            digest, parts = _Writing(folder, dataset, begun, self._subject(dataset)).run()
+            digest, parts = _Writing(folder, dataset, begun, self._subject(dataset), mode=_mode(self._root)).run()
         except BaseException as error:
             # First of all the space: on a full disk the log, too, needs some.
             shutil.rmtree(folder, ignore_errors=True)
@@ -298,8 +299,8 @@ class Door:
 class _Writing:
     """One write: rows to parts by section and bucket, with their digests."""
 
-    def __init__(self, folder: Path, dataset: Dataset, begun: m.WriteBegun, subject: str | None) -> None:
-        self._folder, self._dataset, self._begun, self._subject = folder, dataset, begun, subject
+    def __init__(self, folder: Path, dataset: Dataset, begun: m.WriteBegun, subject: str | None, *, mode: int) -> None:
+        self._folder, self._dataset, self._begun, self._subject, self._mode = folder, dataset, begun, subject, mode
         self._places: dict[tuple[str, int], PartWriter] = {}
         keys = {KeyContext.parse(key_id): key for key_id, key in begun.keys.items()}
         self._keys = keys
@@ -312,6 +313,8 @@ class _Writing:
         """Digest and parts, durable."""
         made = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
         self._folder.mkdir(parents=True, mode=0o700)
+        for folder in made:
+            folder.chmod(self._mode)
         try:
             for section in self._sections:
                 for bucket in range(self._buckets):
@@ -335,7 +338,6 @@ class _Writing:
             self._folder,
             schema=self._dataset.schema,
             labels=self._dataset.labels,
-            contexts={context.category: context for context in keys},
             keys=keys,
             section=section,
             bucket=bucket,
@@ -361,6 +363,11 @@ class _Writing:
             for bucket, (start, end) in enumerate(itertools.pairwise(ends.tolist())):
                 if start < end:
                     yield (section, bucket), grouped.slice(start, end - start)
+
+
+def _mode(root: Path) -> int:
+    """The mode of a new folder: as the vault's own, which decides who else may read ciphertext; else this user's only."""
+    return stat.S_IMODE(root.stat().st_mode) if root.exists() else 0o700
 
 
 def bucket_of(subjects: pa.Array, *, buckets: int, key: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

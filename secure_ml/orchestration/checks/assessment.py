@@ -3,8 +3,9 @@
 Belongs here: the frame of a check. Must stay out: what is judged.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,6 +17,9 @@ from secure_ml.orchestration.metadata import audit_log_entry
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_ml.vault.door import Door
 
 Fact = int | float | str | bool
 
@@ -48,6 +52,14 @@ class Judgement:
 Judge = Callable[[Dataset], Sequence[Judgement]]
 
 
+@dataclass(frozen=True)
+class Assessed:
+    """The version that was judged, and each judgement with the log entry that recorded it."""
+
+    version_id: str
+    recorded: tuple[tuple[Judgement, int], ...]
+
+
 def build_checks(
     project: Project, environment: str, stage: Stage, descriptions: Mapping[str, str], judge: Judge
 ) -> dg.AssetChecksDefinition:
@@ -74,23 +86,30 @@ def build_checks(
             if partitions is not None and not context.has_partition_key:
                 raise NoPartition(f"{stage} is checked by partition: choose one, or materialise it anew")
             partition = context.partition_key if context.has_partition_key else ""
-            manifest, dataset = door.assess(stage, partition)
             selected = {check.name for check in context.selected_asset_check_keys}
-            judgements = [judgement for judgement in judge(dataset) if judgement.check in selected]
-            indexes = [
-                door.record_verdict(manifest, check=j.check, passed=j.passed, blocking=j.blocking, facts=j.facts)
-                for j in judgements
-            ]
-            results = [
-                _result(key, judgement, version_id=manifest.version_id, audit_index=index)
-                for judgement, index in zip(judgements, indexes, strict=True)
-            ]
+            assessor = doors.assessor
+            if assessor is None:
+                assessed = assess(door, stage, partition, judge, checks=selected)
+            else:
+                assessed = assessor(environment, project.policy.project, stage, partition, selected)
+            results = [_result(key, judgement, assessed.version_id, index) for judgement, index in assessed.recorded]
         yield from results
 
     return checks
 
 
-def _result(key: dg.AssetKey, judgement: Judgement, *, version_id: str, audit_index: int) -> dg.AssetCheckResult:
+def assess(door: "Door", stage: Stage, partition: str, judge: Judge, *, checks: Collection[str]) -> Assessed:
+    """Judges the head of an address, once, and stores the verdicts of these checks."""
+    manifest, dataset = door.assess(stage, partition)
+    judgements = [judgement for judgement in judge(dataset) if judgement.check in checks]
+    indexes = [
+        door.record_verdict(manifest, check=j.check, passed=j.passed, blocking=j.blocking, facts=j.facts)
+        for j in judgements
+    ]
+    return Assessed(manifest.version_id, tuple(zip(judgements, indexes, strict=True)))
+
+
+def _result(key: dg.AssetKey, judgement: Judgement, version_id: str, audit_index: int) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=judgement.check,

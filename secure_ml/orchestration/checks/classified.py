@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.orchestration.checks.assessment import Judge, Judgement, build_checks
 from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
@@ -21,13 +21,18 @@ _DESCRIPTIONS = {
 _BLOCKING_CONFIDENCE = 0.6
 
 
-def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
-    """The checks for one project."""
+def judge_of(project: Project) -> Judge:
+    """What judges a version of one project, in one pass."""
 
     def judge(classified: Dataset) -> Sequence[Judgement]:
         return (judgement(discrepancies(classified, project.policy)),)
 
-    return build_checks(project, environment, Stage.CLASSIFIED, _DESCRIPTIONS, judge)
+    return judge
+
+
+def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
+    """The checks for one project."""
+    return build_checks(project, environment, Stage.CLASSIFIED, _DESCRIPTIONS, judge_of(project))
 
 
 def discrepancies(classified: Dataset, policy: Policy) -> "tuple[Discrepancy, ...]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.orchestration.checks.assessment import Judge, Judgement, build_checks
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
@@ -19,15 +19,20 @@ _DESCRIPTIONS = {
 }
 
 
-def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
-    """The checks for one project."""
+def judge_of(project: Project) -> Judge:
+    """What judges a version of one project, in one pass."""
 
     def judge(raw: Dataset) -> Sequence[Judgement]:
         from secure_ml.protection.quality import inspect_quality
 
         return judgements(inspect_quality(raw, project.policy))
 
-    return build_checks(project, environment, Stage.RAW, _DESCRIPTIONS, judge)
+    return judge
+
+
+def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
+    """The checks for one project."""
+    return build_checks(project, environment, Stage.RAW, _DESCRIPTIONS, judge_of(project))
 
 
 def judgements(report: "QualityReport") -> tuple[Judgement, ...]:

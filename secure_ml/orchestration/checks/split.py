@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.orchestration.checks.assessment import Judge, Judgement, build_checks
 from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
@@ -22,15 +22,20 @@ _DESCRIPTIONS = {
 }
 
 
-def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
-    """The checks for one project."""
+def judge_of(project: Project) -> Judge:
+    """What judges a version of one project, in one pass."""
 
     def judge(split: Dataset) -> Sequence[Judgement]:
         from secure_ml.training.leakage import examine
 
         return judgements(examine(split, project.policy, pass_key=secrets.token_bytes(32)), project.policy)
 
-    return build_checks(project, environment, Stage.SPLIT, _DESCRIPTIONS, judge)
+    return judge
+
+
+def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
+    """The checks for one project."""
+    return build_checks(project, environment, Stage.SPLIT, _DESCRIPTIONS, judge_of(project))
 
 
 def judgements(facts: "SplitFacts", policy: Policy) -> tuple[Judgement, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from secure_ml.access.stages import Stage
-from secure_ml.orchestration.checks.assessment import Judgement, build_checks
+from secure_ml.orchestration.checks.assessment import Judge, Judgement, build_checks
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
@@ -22,8 +22,8 @@ _DESCRIPTIONS = {
 _CALIBRATION = frozenset({"expected_calibration_error", "log_loss"})
 
 
-def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
-    """The checks for one project."""
+def judge_of(project: Project) -> Judge:
+    """What judges a version of one project, in one pass."""
     policy = project.policy
     performance = {gate.metric for gate in policy.gates.performance}
 
@@ -37,7 +37,12 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
             judgement("fairness", [g for g in gates if g.name not in performance]),
         )
 
-    return build_checks(project, environment, Stage.VALIDATED, _DESCRIPTIONS, judge)
+    return judge
+
+
+def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
+    """The checks for one project."""
+    return build_checks(project, environment, Stage.VALIDATED, _DESCRIPTIONS, judge_of(project))
 
 
 def judgement(check: str, gates: "Sequence[GateJudgement]") -> Judgement:

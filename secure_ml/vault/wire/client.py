@@ -1,4 +1,4 @@
-"""The client's end of the kernel's socket.
+"""The client's end of a socket: the kernel's, or the assessor's.
 
 Belongs here: one connection, kept for the life of the process. Must stay out: what is asked.
 """
@@ -6,6 +6,8 @@ Belongs here: one connection, kept for the life of the process. Must stay out: w
 import os
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from secure_ml.vault import messages as m
@@ -18,18 +20,20 @@ _ANSWER_SECONDS = 600.0
 
 
 class KernelUnavailable(VaultError):
-    """No kernel answers where one should; nothing is done without it."""
+    """Nobody answers where the kernel, or the assessor, should; nothing is done without it."""
 
 
 class SocketKernel:
-    """A kernel in another process. Safe to share between threads, which take turns.
+    """A kernel, or an assessor, in another process. Safe to share between threads, which take turns.
 
     Args:
         path: its socket.
+        started_by: the command that starts it.
+        act_as: user id under which a process of root's connects, so that whoever listens sees who asks.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, started_by: str = "secure-ml kernel", act_as: int | None = None) -> None:
+        self._path, self._started_by, self._act_as = path, started_by, act_as
         self._connection: socket.socket | None = None
         self._owner = 0
         self._lock = threading.Lock()
@@ -59,12 +63,13 @@ class SocketKernel:
             folder = self._path.parent.stat()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.settimeout(_CONNECT_SECONDS)
-            connection.connect(os.fspath(self._path))
+            with _effective_user(self._act_as):
+                connection.connect(os.fspath(self._path))
             if folder.st_mode & 0o022 or peer_uid(connection) != folder.st_uid:
                 connection.close()
                 raise KernelUnavailable(
                     f"{self._path}: who listens is not the owner of the socket's folder, or others may write there; "
-                    "let the kernel's own user make and own that folder"
+                    "let the user who listens make and own that folder"
                 )
             connection.settimeout(_ANSWER_SECONDS)
             self._connection, self._owner = connection, os.getpid()
@@ -77,5 +82,18 @@ class SocketKernel:
 
     def _unavailable(self, reason: str) -> KernelUnavailable:
         return KernelUnavailable(
-            f"the kernel does not answer on {self._path} ({reason}); its user starts it with `secure-ml kernel`"
+            f"nobody answers on {self._path} ({reason}); its own user starts it with `{self._started_by}`"
         )
+
+
+@contextmanager
+def _effective_user(uid: int | None) -> Iterator[None]:
+    """A socket's credentials are those of the moment at which it connects (unix(7))."""
+    before = os.geteuid()
+    if uid is not None:
+        os.seteuid(uid)
+    try:
+        yield
+    finally:
+        if uid is not None:
+            os.seteuid(before)

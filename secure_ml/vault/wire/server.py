@@ -1,21 +1,23 @@
-"""The kernel's end of its socket.
+"""The server's end of a socket: the kernel's, or the assessor's.
 
-Belongs here: who connects, and one thread for each of them. Must stay out: answers (the kernel's core gives them).
+Belongs here: who connects, and one thread for each of them. Must stay out: answers (whoever serves gives them).
 """
 
 import contextlib
 import logging
 import os
 import secrets
+import signal
 import socket
 import socketserver
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from secure_ml.guard.errors import describe
 from secure_ml.vault.caller import Caller
 from secure_ml.vault.errors import StorageError
-from secure_ml.vault.kernel import KernelCore
+from secure_ml.vault.messages import Message
 from secure_ml.vault.wire.frames import WireError, decode, encode, encode_error, may_cross, receive_frame, send_frame
 from secure_ml.vault.wire.peer import login_of, peer_uid
 
@@ -24,24 +26,27 @@ _LONGEST_PATH = 107
 _logger = logging.getLogger(__name__)
 
 
-class KernelServer(socketserver.ThreadingUnixStreamServer):
-    """Answers on a Unix socket until it is shut down.
+class MessageServer(socketserver.ThreadingUnixStreamServer):
+    """Answers messages on a Unix socket until it is shut down.
 
-    Any user of the machine may connect: who it is, the operating system says; what it may, the kernel decides.
+    Any user of the machine may connect: who it is, the operating system says; what it may, whoever answers decides.
 
     Args:
         path: the socket; its folder must be this user's alone to write.
-        core: gives the answers.
+        requests: what is answered, by class name.
+        answer: gives the answers.
 
     Raises:
-        StorageError: the folder is missing, others may write there, or another kernel answers on this path.
+        StorageError: the folder is missing, others may write there, or another process answers on this path.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, path: Path, core: KernelCore) -> None:
-        self.core = core
+    def __init__(
+        self, path: Path, requests: Mapping[str, type[Message]], answer: Callable[[Message, Caller], Message]
+    ) -> None:
+        self.requests, self.answer = requests, answer
         self._path = path
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         _require_own_folder(path)
@@ -78,12 +83,11 @@ class KernelServer(socketserver.ThreadingUnixStreamServer):
 
 
 class _Connection(socketserver.BaseRequestHandler):
-    server: KernelServer
+    server: MessageServer
     request: socket.socket
 
     def handle(self) -> None:
         caller = Caller(login_of(peer_uid(self.request)), secrets.token_hex(16))
-        known = self.server.core.requests
         while True:
             try:
                 frame = receive_frame(self.request)
@@ -92,7 +96,7 @@ class _Connection(socketserver.BaseRequestHandler):
             if frame is None:
                 return
             try:
-                answer = encode(self.server.core.answer(decode(frame, known), caller))
+                answer = encode(self.server.answer(decode(frame, self.server.requests), caller))
             except Exception as error:  # noqa: BLE001 - the boundary of the process: told to whoever asked, never swallowed
                 words = describe(error)
                 _logger.info("refused or failed: %s", words)
@@ -115,7 +119,7 @@ def _require_own_folder(path: Path) -> None:
 
 
 def _remove_stale(path: Path) -> None:
-    """The socket of a kernel that was killed is still there; the one of a living kernel answers."""
+    """The socket of a process that was killed is still there; the one of a living process answers."""
     if not path.exists():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -124,4 +128,16 @@ def _remove_stale(path: Path) -> None:
         except OSError:
             path.unlink()
             return
-    raise StorageError(f"another kernel answers on {path}; stop it first")
+    raise StorageError(f"another process answers on {path}; stop it first")
+
+
+def serve_until_stopped(server: MessageServer) -> None:
+    """Serves until SIGTERM or SIGINT; requests that are being answered are answered first."""
+
+    def stop(*_: object) -> None:
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stopping, stop)
+    with server:
+        server.serve_forever(poll_interval=0.2)

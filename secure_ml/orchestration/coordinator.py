@@ -1,0 +1,90 @@
+"""The run coordinator: every run gets a ticket of its own before it is queued, whatever tags its client sent.
+
+Belongs here: who a run acts for, and the tag. Must stay out: what the actor may do (the kernel decides).
+"""
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+
+from secure_ml.access.directory import SCHEDULE, SENSOR
+from secure_ml.access.stages import Stage
+from secure_ml.guard.errors import describe
+from secure_ml.orchestration.resources import TICKET_TAG, stages_of, ticket_tag
+
+if TYPE_CHECKING:
+    from secure_ml.policy.load import PolicyError
+    from secure_ml.vault.client import Client
+
+_STARTED_BY = {"dagster/sensor_name": SENSOR, "dagster/schedule_name": SCHEDULE, "dagster/auto_materialize": SENSOR}
+
+
+class TicketingRunCoordinator(QueuedRunCoordinator):
+    """Dagster's queue, with a ticket for each run. A retry or a re-execution is a new run, and gets a new one."""
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        """Queues the run under its own ticket; one that is refused fails at once, and says why."""
+        run = context.dagster_run
+        instance = self._instance
+        try:
+            tag = self._tag(run)
+        except Exception as error:  # noqa: BLE001 - told in the run's own page, never swallowed
+            # Nothing that a client sent as a ticket stays with the run.
+            instance.add_run_tags(run.run_id, {TICKET_TAG: ""})
+            instance.report_run_failed(run, f"The run was not started. {describe(error)}")
+            return _again(instance, run)
+        instance.add_run_tags(run.run_id, {TICKET_TAG: tag})
+        return super().submit_run(SubmitRunContext(_again(instance, run), context.workspace))
+
+    def _tag(self, run: dg.DagsterRun) -> str:
+        """The ticket for a run of one of our projects; empty for a run that opens no door."""
+        keys = self._asset_keys(run)
+        places = {key.path[:2] and tuple(key.path[:2]) for key in keys if len(key.path) == 3}
+        places = {place for place in places if place[1] in self._client.projects}
+        if not places:
+            return ""
+        if len(places) > 1:
+            raise ManyProjects("a run is of one project in one environment; launch one for each")
+        ((environment, project),) = places
+        named = {key.path[2] for key in keys}
+        ticket = self._client.ticket(
+            environment=environment,
+            project=project,
+            run_id=run.run_id,
+            stages=stages_of(run) or tuple(stage for stage in Stage if stage in named),
+            on_behalf_of=next((actor for tag, actor in _STARTED_BY.items() if tag in run.tags), ""),
+        )
+        return ticket_tag(ticket)
+
+    def _asset_keys(self, run: dg.DagsterRun) -> set[dg.AssetKey]:
+        """The assets that a run makes or judges: its own selection, or else all of its job."""
+        keys = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
+        if keys or run.execution_plan_snapshot_id is None:
+            return keys
+        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+        outputs = [output.properties for step in plan.steps for output in step.outputs if output.properties]
+        made = {output.asset_key for output in outputs if output.asset_key is not None}
+        judged = {output.asset_check_key.asset_key for output in outputs if output.asset_check_key is not None}
+        return made | judged
+
+    @cached_property
+    def _client(self) -> "Client":
+        from secure_ml.installation import open_client
+
+        return open_client(os.environ, unfinished=_leave_out)
+
+
+class ManyProjects(Exception):
+    """A run was asked to act for more than one project."""
+
+
+def _again(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
+    found = instance.get_run_by_id(run.run_id)
+    return run if found is None else found
+
+
+def _leave_out(error: "PolicyError") -> None:
+    """A draft that waits for its steward has no runs yet."""
