@@ -18,7 +18,7 @@ from secure_ml.release.validation import published_figures, read_evidence
 from secure_ml.settings import NOT_PROTECTED, Profile
 from secure_ml.vault.artefacts import artefacts
 from secure_ml.vault.dataset import Dataset
-from secure_ml.vault.labels import PUBLIC
+from secure_ml.vault.labels import declassify, join
 from secure_ml.vault.manifest import Manifest
 
 CARD = "model_card.md"
@@ -124,7 +124,8 @@ def register_candidate(
         "artefacts": entry.artifact_uri,
     }
     origins = (*trained.origins, *validated.origins)
-    return artefacts(files, label=PUBLIC, origins=origins, summary=summary)
+    label = declassify(join([*trained.labels.values(), *validated.labels.values()]), by=model_card)
+    return artefacts(files, label=label, origins=origins, summary=summary)
 
 
 def _stored(manifest: Manifest) -> StoredVersion:

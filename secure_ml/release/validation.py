@@ -94,7 +94,7 @@ def validate_candidate(
         FACTS: json.dumps(candidate.model.facts.to_json(), sort_keys=True).encode(),
         **{FIGURES + name: content for name, content in draw(evaluation).items()},
     }
-    label = declassify(join([*split.labels.values(), *trained.labels.values()]), by="aggregate")
+    label = declassify(join([*split.labels.values(), *trained.labels.values()]), by=evaluate)
     origins = (*split.origins, *trained.origins)
     return artefacts(files, label=label, origins=origins, summary=published_figures(evaluation))
 

@@ -10,12 +10,14 @@ needs that.
 
 import hmac
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from secure_ml.access.stages import PERIOD, SIDE, SIDES, TEST, TRAIN, VALIDATION
@@ -23,7 +25,10 @@ from secure_ml.policy.project import Policy
 from secure_ml.policy.training import Split
 from secure_ml.training.columns import check_key, content_digests, keyed_hashes, row_bytes
 from secure_ml.training.errors import TrainingError
-from secure_ml.vault.dataset import Dataset, Output, concatenate
+from secure_ml.vault.dataset import Dataset, Output, concatenate, copied
+
+Hashes = Callable[..., NDArray[np.uint64]]
+"""From columns of a batch to a hash for each row."""
 
 _SUBJECT_PURPOSE = b"secure_ml side of a subject v1"
 _ROW_PURPOSE = b"secure_ml side of a row v1"
@@ -59,13 +64,16 @@ def split(masked: Mapping[str, Dataset], policy: Policy, *, subject_key: bytes) 
         current = _Pass()
         for dataset in assigned(current):
             yield from dataset.scan(columns)
-        last.counts.clear()
-        last.counts.update(current.counts)
+        # A pass over some columns has not looked at the sides.
+        if set(columns) == set(made.schema.names):
+            last.counts.clear()
+            last.counts.update(current.counts)
 
     def summary() -> Mapping[str, int | float | str]:
         return {name: last.counts[name] for name in (*(f"rows_{side}" for side in SIDES), "unlabelled", "no_subject")}
 
-    return replace(concatenate(assigned(last)), open=scan, section_column=SIDE, summary=summary)
+    made = concatenate(assigned(last))
+    return replace(made, open=scan, section_column=SIDE, summary=summary)
 
 
 def kept_columns(policy: Policy) -> tuple[str, ...]:
@@ -85,30 +93,36 @@ class _Pass:
 def _assign(
     dataset: Dataset, period: str, policy: Policy, kept: tuple[str, ...], subject_key: bytes, current: _Pass
 ) -> Dataset:
-    subject = None if policy.subject is None else policy.subject.column
+    subject = () if policy.subject is None else (policy.subject.column,)
+    usable = dataset.where(partial(can_be_learned_from, counts=current.counts), reads=(policy.label.column, *subject))
+    if subject:
+        hashes = partial(_subject_hashes, key=subject_key)
+    else:
+        hashes = partial(_row_hashes, names=kept, period=period, key=subject_key, seen=current.seen)
+    side = partial(side_of, hashes=hashes, shares=policy.split, counts=current.counts)
+    outputs = [
+        *copied(dataset.schema, kept),
+        Output(PERIOD, pa.string(), (), lambda: pa.scalar(period)),
+        Output(SIDE, pa.string(), subject or kept, side),
+    ]
+    return usable.map(outputs)
 
-    def assign(batch: pa.RecordBatch) -> pa.RecordBatch:
-        labelled = np.asarray(batch.column(policy.label.column).is_valid())
-        known = np.ones_like(labelled) if subject is None else np.asarray(batch.column(subject).is_valid())
-        current.counts["unlabelled"] += int((~labelled).sum())
-        current.counts["no_subject"] += int((labelled & ~known).sum())
-        rows = batch.filter(pa.array(labelled & known))
-        if subject is None:
-            hashes = _row_hashes(rows, period, kept, subject_key, current.seen)
-        else:
-            hashes = _subject_hashes(rows.column(subject), subject_key)
-        side = sides(hashes, policy.split)
-        for name in SIDES:
-            current.counts[f"rows_{name}"] += int((side == name).sum())
-        columns = [rows.column(name) for name in kept]
-        periods = pa.repeat(pa.scalar(period), rows.num_rows)
-        return pa.record_batch([*columns, periods, pa.array(side.tolist(), pa.string())], schema=schema)
 
-    outputs = [Output(name, dataset.schema.field(name).type, (name,)) for name in kept]
-    outputs.append(Output(PERIOD, pa.string(), ()))
-    outputs.append(Output(SIDE, pa.string(), kept if subject is None else (subject,), by="section"))
-    schema = pa.schema([pa.field(output.name, output.type) for output in outputs])
-    return dataset.map(assign, outputs=outputs, also_reads=(policy.label.column,))
+def can_be_learned_from(labels: pa.Array, subjects: pa.Array | None = None, *, counts: Counter[str]) -> pa.Array:
+    """Which rows have a label, and a subject where there are any. Counts the others."""
+    labelled = labels.is_valid()
+    usable = labelled if subjects is None else pc.and_(labelled, subjects.is_valid())
+    counts["unlabelled"] += labels.null_count
+    counts["no_subject"] += pc.sum(labelled).as_py() - pc.sum(usable).as_py()
+    return usable
+
+
+def side_of(*columns: pa.Array, hashes: Hashes, shares: Split, counts: Counter[str]) -> pa.Array:
+    """The name of each row's side, from a keyed hash of what the columns hold. Counts the rows of each side."""
+    side = sides(hashes(*columns), shares)
+    for name in SIDES:
+        counts[f"rows_{name}"] += int((side == name).sum())
+    return pa.array(side.tolist(), pa.string())
 
 
 def sides(hashes: NDArray[np.uint64], shares: Split) -> NDArray[np.object_]:
@@ -131,10 +145,11 @@ def _subject_hashes(subjects: pa.Array, key: bytes) -> NDArray[np.uint64]:
 
 
 def _row_hashes(
-    rows: pa.RecordBatch, period: str, kept: tuple[str, ...], key: bytes, seen: Counter[bytes]
+    *columns: pa.Array, names: tuple[str, ...], period: str, key: bytes, seen: Counter[bytes]
 ) -> NDArray[np.uint64]:
     """Hashes of content and occurrence: equal rows are told apart by a count, never by a position that others move."""
-    contents = (period.encode() + b"\x00" + content for content in row_bytes(rows, kept))
+    rows = pa.RecordBatch.from_arrays(list(columns), names=list(names))
+    contents = (period.encode() + b"\x00" + content for content in row_bytes(rows, names))
     messages = []
     for digest in content_digests(contents, key=hmac.digest(key, _CONTENT_PURPOSE, "sha256")):
         messages.append(digest + seen[digest].to_bytes(8, "big"))

@@ -18,7 +18,7 @@ from secure_ml.privacy.charge import Charge
 from secure_ml.training.errors import TrainingError
 from secure_ml.training.estimators.port import Estimator, PrivacyLoss, TrainedModel
 from secure_ml.training.estimators.select import estimator_for
-from secure_ml.vault.dataset import Dataset, Output
+from secure_ml.vault.dataset import Dataset
 
 
 class ChargeBudget(Protocol):
@@ -112,10 +112,4 @@ def held_out_periods(policy: Policy, periods: Sequence[str]) -> tuple[str, ...]:
 def before(dataset: Dataset, held_out: Sequence[str]) -> Dataset:
     """The rows of a split outside the held-out periods."""
     later = pa.array(held_out, pa.string())
-    outputs = [Output(name, dataset.schema.field(name).type, (name,)) for name in dataset.schema.names]
-
-    def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
-        kept: pa.RecordBatch = batch.filter(pc.invert(pc.is_in(batch.column(PERIOD), later)))
-        return kept
-
-    return dataset.map(keep, outputs=outputs, also_reads=(PERIOD,), section_column=dataset.section_column)
+    return dataset.where(lambda periods: pc.invert(pc.is_in(periods, later)), reads=(PERIOD,))

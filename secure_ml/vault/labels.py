@@ -1,6 +1,6 @@
 """Labels as information flow: what a column may reveal, how labels join, and the few ways to lower one.
 
-Belongs here: the lattice and the closed list of declassifiers. Must stay out: how a declassifier computes its output.
+Belongs here: the lattice, and the closed list of the code that may lower a label. Must stay out: that code.
 
 The order is a product lattice (Denning, "A Lattice Model of Secure Information Flow", 1976): sets of categories under
 inclusion, identifiability under its rank, and entities between `none` and `free_text`, which may hold any of them.
@@ -8,7 +8,8 @@ inclusion, identifiability under its rank, and entities between `none` and `free
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import partial
+from types import FunctionType, MappingProxyType, MethodType
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 
@@ -116,43 +117,77 @@ def _pseudonym(label: Label) -> Label:
     return Label(label.categories, label.entity, Identifiability.PSEUDONYM)
 
 
-def _same(label: Label) -> Label:
-    return label
-
-
 def _nothing_left(label: Label) -> Label:
     return PUBLIC
 
 
-DECLASSIFIERS: Mapping[str, Callable[[Label], Label]] = MappingProxyType(
+@dataclass(frozen=True)
+class Declassifier:
+    """One way to lower a label.
+
+    Attributes:
+        name: what policies and pages call it.
+        code: the function, or the class whose methods, may lower by it: `module:qualified name`. Nothing else can.
+        lower: what is left of a label.
+    """
+
+    name: str
+    code: str
+    lower: Callable[[Label], Label]
+
+
+_MASK = "secure_ml.protection.mask"
+_TO_QUASI = _at_most(Identifiability.QUASI)
+
+DECLASSIFIERS: Mapping[str, Declassifier] = MappingProxyType(
     {
-        "redact": _nothing_left,
-        "token": _pseudonym,
-        "partial_mask": _at_most(Identifiability.QUASI),
-        "generalise_number": _at_most(Identifiability.QUASI),
-        "generalise_date": _at_most(Identifiability.QUASI),
-        "generalise_geography": _at_most(Identifiability.QUASI),
-        # Scrubbed text stays what it was: a remark can name a person without any identifier in it.
-        "scrub_text": _same,
-        "count": _nothing_left,
-        "aggregate": _nothing_left,
-        "dp_release": _nothing_left,
-        "section": _nothing_left,
+        declassifier.name: declassifier
+        for declassifier in (
+            Declassifier("redact", f"{_MASK}.redact:Redact", _nothing_left),
+            Declassifier("token", f"{_MASK}.token:Token", _pseudonym),
+            Declassifier("partial_mask", f"{_MASK}.partial_mask:PartialMask", _TO_QUASI),
+            Declassifier("generalise_number", f"{_MASK}.generalise_number:GeneraliseNumber", _TO_QUASI),
+            Declassifier("generalise_date", f"{_MASK}.generalise_date:GeneraliseDate", _TO_QUASI),
+            Declassifier("generalise_geography", f"{_MASK}.generalise_geography:GeneraliseGeography", _TO_QUASI),
+            # Which rows are there says one thing, and the same of every row: its subject may be used, its outcome is
+            # known.
+            Declassifier("admission", f"{_MASK}.masking:Masking", _nothing_left),
+            Declassifier("presence", "secure_ml.training.split:can_be_learned_from", _nothing_left),
+            # The side of a split is a keyed coin toss.
+            Declassifier("section", "secure_ml.training.split:side_of", _nothing_left),
+            Declassifier("count", "secure_ml.protection.classify.findings:count", _nothing_left),
+            # Figures under disclosure control.
+            Declassifier("aggregate", "secure_ml.assessment.evaluation:evaluate", _nothing_left),
+            Declassifier("card", "secure_ml.release.model_card:model_card", _nothing_left),
+        )
     }
 )
-"""All that may lower a label, and to what.
+"""All that may lower a label, by name. Scrubbed text is not among them: a remark can name a person in words."""
 
-`aggregate` covers figures under disclosure control, `count` evidence counts, `section` the side of a split, which is a
-keyed coin toss.
-"""
+_BY_CODE = MappingProxyType({declassifier.code: declassifier for declassifier in DECLASSIFIERS.values()})
 
 
-def declassify(label: Label, *, by: str) -> Label:
-    """The label after the named declassifier.
+def declassifier_of(code: object) -> Declassifier | None:
+    """The declassifier that a function, a class, or an object or method of one is; None for any other code.
+
+    The code is known by its name, so this stops a mistake and not malice: code that lies about its name is stopped by
+    the kernel, which asks the policy (flow).
+    """
+    while isinstance(code, partial):
+        code = code.func
+    if isinstance(code, MethodType):
+        code = code.__self__
+    named = code if isinstance(code, FunctionType | type) else type(code)
+    return _BY_CODE.get(f"{named.__module__}:{named.__qualname__}")
+
+
+def declassify(label: Label, *, by: object) -> Label:
+    """The label of what the declassifier `by` made from something with this label.
 
     Raises:
-        LabelError: `by` is not in the closed list.
+        LabelError: `by` is not code of the closed list.
     """
-    if by not in DECLASSIFIERS:
-        raise LabelError(f"{by!r} is not a registered declassifier; allowed: {', '.join(DECLASSIFIERS)}")
-    return DECLASSIFIERS[by](label)
+    declassifier = declassifier_of(by)
+    if declassifier is None:
+        raise LabelError(f"this code is not a registered declassifier; those are {', '.join(DECLASSIFIERS)}")
+    return declassifier.lower(label)

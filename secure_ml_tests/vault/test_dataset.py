@@ -1,23 +1,26 @@
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.mask.redact import Redact
+from secure_ml.protection.mask.treatment import ColumnReader
+from secure_ml.training.split import can_be_learned_from
 from secure_ml.vault.artefacts import artefacts, read_artefacts
-from secure_ml.vault.dataset import Dataset, DatasetError, Output, concatenate, from_batches
+from secure_ml.vault.dataset import Dataset, DatasetError, Output, concatenate, copied, from_batches
 from secure_ml.vault.labels import PUBLIC, STRICTEST, Label, LabelError, join
+from secure_ml_tests.protection.mask.tables import column_policy
 
 NAMES = ("a", "b", "c")
 SCHEMA = pa.schema([pa.field(name, pa.int64()) for name in NAMES])
-LABELS = st.builds(
-    Label,
-    st.frozensets(st.sampled_from(Category), min_size=1),
-    st.sampled_from(Entity),
-    st.sampled_from(Identifiability),
-)
+PII = Label(frozenset({Category.PII}), Entity.EMAIL, Identifiability.DIRECT)
+FINANCIAL = Label(frozenset({Category.FINANCIAL}), Entity.INCOME, Identifiability.QUASI)
+HEALTH = Label(frozenset({Category.HEALTH}), Entity.HEALTH, Identifiability.NONE)
 
 
 def table(labels: Sequence[Label] = (PUBLIC, PUBLIC, PUBLIC), *, origins: tuple[str, ...] = ("v1",)) -> Dataset:
@@ -28,96 +31,150 @@ def table(labels: Sequence[Label] = (PUBLIC, PUBLIC, PUBLIC), *, origins: tuple[
     return from_batches(batches, schema=SCHEMA, labels=dict(zip(NAMES, labels, strict=True)), origins=origins)
 
 
-def copy_of(column: str, *, name: str, by: str | None = None, also: tuple[str, ...] = ()) -> Output:
-    return Output(name, pa.int64(), (column, *also), by)
+def copy_of(column: str, *, name: str) -> Output:
+    return Output(name, pa.int64(), (column,), lambda cells: cells)
 
 
-def relabelled(dataset: Dataset, outputs: Sequence[Output]) -> Dataset:
-    """Each output is the first column that it reads."""
-    schema = pa.schema([pa.field(output.name, output.type) for output in outputs])
-
-    def function(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([batch[output.reads[0]] for output in outputs], schema=schema)
-
-    return dataset.map(function, outputs=outputs)
+def redaction() -> Redact:
+    return Redact(ColumnReader(column_policy(treatment="redact"), ()))
 
 
-@given(labels=st.tuples(LABELS, LABELS, LABELS), data=st.data())
-def test_no_sequence_of_steps_lowers_a_label(labels: tuple[Label, Label, Label], data: st.DataObject) -> None:
-    dataset = table(labels)
-    least = dict(zip(NAMES, labels, strict=True))
-    for _ in range(data.draw(st.integers(1, 6))):
-        names = dataset.schema.names
-        step = data.draw(st.sampled_from(["map", "select", "concatenate"]))
-        if step == "map":
-            chosen = data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=3))
-            outputs = [
-                copy_of(name, name=f"x{number}", also=tuple(data.draw(st.lists(st.sampled_from(names), max_size=2))))
-                for number, name in enumerate(chosen)
-            ]
-            least = {output.name: join(least[name] for name in output.reads) for output in outputs}
-            dataset = relabelled(dataset, outputs)
-        elif step == "select":
-            chosen = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
-            dataset = dataset.select(chosen)
-            least = {name: least[name] for name in chosen}
-        else:
-            stranger = {name: data.draw(LABELS) for name in names}
-            other = from_batches([], schema=dataset.schema, labels=stranger)
-            dataset = concatenate(data.draw(st.permutations([dataset, other])))
-            least = {name: join([least[name], stranger[name]]) for name in names}
-        assert all(dataset.labels[name].covers(least[name]) for name in least)
-        assert set(dataset.labels) == set(dataset.schema.names)
+def test_an_output_bears_the_join_of_what_it_reads_and_no_more() -> None:
+    a, b, c = PII, FINANCIAL, HEALTH
+    both = Output("x", pa.int64(), ("a", "b"), pc.add)
+    made = table([a, b, c]).map([both, *copied(SCHEMA, ["a", "c"]), Output("n", pa.int64(), (), lambda: pa.scalar(1))])
+    assert made.labels == {"x": join([a, b]), "a": a, "c": c, "n": PUBLIC}
 
 
-def test_only_a_registered_declassifier_lowers_a_label() -> None:
+def test_a_label_falls_only_by_the_declassifiers_own_code() -> None:
     dataset = table([STRICTEST] * 3)
-    assert relabelled(dataset, [copy_of("a", name="x")]).labels["x"] == STRICTEST
-    assert relabelled(dataset, [copy_of("a", name="x", by="count")]).labels["x"] == PUBLIC
-    token = relabelled(dataset, [copy_of("a", name="x", by="token")]).labels["x"]
-    assert token.identifiability is Identifiability.PSEUDONYM
-    with pytest.raises(LabelError, match="not a registered declassifier"):
-        relabelled(dataset, [copy_of("a", name="x", by="launder")])
+    redacted = Output("x", pa.string(), ("a",), partial(redaction().treat, name="x", counts=Counter()))
+    made = dataset.map([redacted, Output("y", pa.int64(), ("a",), lambda cells: cells), *copied(SCHEMA, ["a"])])
+    assert made.labels == {"x": PUBLIC, "y": STRICTEST, "a": STRICTEST}
+    again = made.map([Output("z", pa.int64(), ("x", "a"), lambda x, a: a)])
+    assert again.labels["z"] == STRICTEST
 
 
-def test_a_declassified_copy_does_not_lower_what_it_was_made_from() -> None:
-    dataset = relabelled(table([STRICTEST] * 3), [copy_of("a", name="a"), copy_of("a", name="n", by="count")])
-    assert dataset.labels == {"a": STRICTEST, "n": PUBLIC}
-    assert relabelled(dataset, [copy_of("n", name="y", also=("a",))]).labels["y"] == STRICTEST
+def test_a_function_is_handed_the_columns_that_it_declares_and_nothing_else() -> None:
+    seen: list[object] = []
+
+    def function(*columns: pa.Array) -> pa.Array:
+        seen.append([column.to_pylist() for column in columns])
+        return columns[0]
+
+    table().map([Output("x", pa.int64(), ("b",), function), *copied(SCHEMA, ["a", "c"])]).read()
+    assert seen == [[[10, 20]], [[10, 20]]]
+
+
+def test_a_pass_reads_what_the_columns_asked_for_are_made_from() -> None:
+    opened: list[tuple[str, ...]] = []
+
+    def scan(columns: Sequence[str]):
+        opened.append(tuple(columns))
+        yield from table().open(columns)
+
+    whole = replace(table(), open=scan)
+    made = whole.map(
+        [copy_of("a", name="x"), copy_of("c", name="y"), Output("n", pa.int64(), (), lambda: pa.scalar(1))]
+    )
+    assert made.read(["x"])["x"].to_pylist() == [1, 2, 3, 4]
+    assert made.read(["n"])["n"].to_pylist() == [1, 1, 1, 1]
+    assert opened == [("a",), ("a",)]
+    opened.clear()
+    assert whole.where(lambda b: pc.greater(b, 10), reads=("b",)).read(["c"])["c"].to_pylist() == [None, None]
+    assert opened == [("c", "b")]
+
+
+def test_the_rows_that_are_left_tell_what_decided_on_them() -> None:
+    a, b, c = PII, FINANCIAL, HEALTH
+    kept = table([a, b, c]).where(lambda cells: pc.greater(cells, 2), reads=("a",))
+    assert kept.read().to_pydict() == {"a": [3, 4], "b": [10, 20], "c": [0, None]}
+    assert kept.labels == {"a": a, "b": join([a, b]), "c": join([a, c])}
+    constant = Output("n", pa.int64(), (), lambda: pa.scalar(1))
+    redacted = Output("x", pa.string(), ("c",), redaction().treat)
+    assert kept.map([constant, redacted]).labels == {"n": a, "x": a}
+
+
+def test_rows_left_by_a_declassifier_tell_nothing() -> None:
+    labels = [PII, FINANCIAL, HEALTH]
+    kept = table(labels).where(partial(can_be_learned_from, counts=Counter()), reads=("c",))
+    assert kept.read()["c"].to_pylist() == [0, 0]
+    assert list(kept.labels.values()) == labels
+
+
+def test_null_decides_no() -> None:
+    kept = table().where(lambda cells: pc.equal(cells, 0), reads=("c",))
+    assert kept.read()["a"].to_pylist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [pa.array([True]), pa.array([1, 1]), [True, True], True, pa.scalar(True)],
+    ids=["few", "ints", "list", "bool", "scalar"],
+)
+def test_what_decides_on_rows_answers_for_each_row(answer: object) -> None:
+    with pytest.raises(DatasetError, match="each row"):
+        table().where(lambda cells: answer, reads=("a",)).read()
 
 
 @pytest.mark.parametrize(
     "made",
-    [
-        pa.record_batch({"x": pa.array([1, 2], pa.int32())}),
-        pa.record_batch({"y": pa.array([1, 2], pa.int64())}),
-        pa.record_batch({"x": pa.array([1, 2], pa.int64()), "a": pa.array([1, 2], pa.int64())}),
-        pa.record_batch({"x": pa.array(["1", "2"])}),
-    ],
-    ids=["type", "name", "more", "text"],
+    [pa.array([1, 2], pa.int32()), pa.array([1], pa.int64()), pa.array(["1", "2"]), pa.scalar(1), [1, 2], None],
+    ids=["type", "length", "text", "scalar", "list", "none"],
 )
-def test_a_map_that_returns_other_columns_than_it_declared_is_refused(made: pa.RecordBatch) -> None:
-    dataset = table().map(lambda batch: made, outputs=[copy_of("a", name="x")])
-    with pytest.raises(DatasetError, match="declared"):
+def test_a_function_that_returns_other_cells_than_it_declared_is_refused(made: object) -> None:
+    dataset = table().map([Output("x", pa.int64(), ("a",), lambda cells: made)])
+    with pytest.raises(DatasetError, match="column x returned other"):
         dataset.read()
 
 
-def test_a_map_sees_only_the_columns_that_it_names() -> None:
-    seen: list[list[str]] = []
-
-    def function(batch: pa.RecordBatch) -> pa.RecordBatch:
-        seen.append(batch.schema.names)
-        return batch.select(["a"])
-
-    table().map(function, outputs=[copy_of("a", name="a")], also_reads=("c",)).read()
-    assert seen == [["a", "c"], ["a", "c"]]
+def test_renamed_columns_keep_cells_labels_and_the_section() -> None:
+    dataset = replace(table([PII, FINANCIAL, HEALTH]), section_column="b").rename({"a": "b", "b": "a"})
+    assert dataset.read(["a", "b"]).to_pydict() == {"a": [10, 20, 10, 20], "b": [1, 2, 3, 4]}
+    assert dataset.labels == {"b": PII, "a": FINANCIAL, "c": HEALTH}
+    assert dataset.section_column == "a"
+    with pytest.raises(DatasetError, match="one name"):
+        table().rename({"a": "b"})
 
 
-def test_a_map_that_drops_rows_and_whole_batches() -> None:
-    dataset = table().map(
-        lambda batch: batch.filter(pa.compute.greater(batch["a"], 2)), outputs=[copy_of("a", name="a")]
-    )
-    assert [batch.num_rows for batch in dataset.scan()] == [2]
+def other_table() -> Dataset:
+    schema = pa.schema([pa.field("b", pa.int64()), pa.field("d", pa.string())])
+    batch = pa.RecordBatch.from_arrays([pa.array([20, 20, 30, None]), pa.array(list("xyzw"))], schema=schema)
+    return from_batches([batch], schema=schema, labels={"b": HEALTH, "d": PUBLIC}, origins=("v2",))
+
+
+def test_a_join_pairs_rows_and_tells_the_keys_of_both_sides() -> None:
+    joined = table([PUBLIC, FINANCIAL, PUBLIC]).join(other_table(), on=["b"])
+    assert sorted(joined.read(["a", "d"]).to_pylist(), key=str) == [
+        {"a": 2, "d": "x"}, {"a": 2, "d": "y"}, {"a": 4, "d": "x"}, {"a": 4, "d": "y"},
+    ]  # fmt: skip
+    keys = join([FINANCIAL, HEALTH])
+    assert joined.labels == dict.fromkeys(("a", "b", "c", "d"), keys)
+    assert joined.map([Output("n", pa.int64(), (), lambda: pa.scalar(1))]).labels == {"n": keys}
+    assert joined.origins == ("v1", "v2")
+
+
+def test_a_join_needs_keys_of_one_type_and_no_other_common_column() -> None:
+    with pytest.raises(DatasetError, match="both sides"):
+        table().join(other_table().rename({"d": "a"}), on=["b"])
+    with pytest.raises(DatasetError, match="one type"):
+        table().join(other_table().select(["d"]).rename({"d": "b"}), on=["b"])
+    with pytest.raises(DatasetError, match="keys"):
+        table().join(other_table().rename({"b": "e"}), on=[])
+
+
+def test_a_reduction_may_tell_of_every_column() -> None:
+    schema = pa.schema([pa.field("rows", pa.int64())])
+
+    def size(batches: Iterator[pa.RecordBatch]) -> pa.Table:
+        return pa.table({"rows": [sum(batch.num_rows for batch in batches)]})
+
+    labels = [PII, FINANCIAL, HEALTH]
+    made = table(labels).reduce(size, schema=schema)
+    assert made.read().to_pydict() == {"rows": [4]}
+    assert made.labels == {"rows": join(labels)} == {"rows": made.presence}
+    with pytest.raises(DatasetError, match="declared"):
+        table().reduce(size, schema=SCHEMA).read()
 
 
 def test_nothing_is_read_before_a_scan_is_iterated() -> None:
@@ -128,14 +185,24 @@ def test_nothing_is_read_before_a_scan_is_iterated() -> None:
         yield from table().open(columns)
 
     dataset = Dataset(SCHEMA, dict.fromkeys(NAMES, PUBLIC), scan).select(["b"])
-    mapped = relabelled(dataset, [copy_of("b", name="x")])
+    mapped = dataset.map([copy_of("b", name="x")])
     assert opened == []
     assert mapped.read()["x"].to_pylist() == [10, 20, 10, 20]
     assert opened == [("b",)]
 
 
 def test_a_column_that_is_not_there_is_named() -> None:
-    for ask in (lambda: table().scan(["z"]), lambda: table().select(["z"]), lambda: table().select(["a"]).scan(["b"])):
+    asked: list[Callable[[], object]] = [
+        lambda: table().scan(["z"]),
+        lambda: table().select(["z"]),
+        lambda: table().select(["a"]).scan(["b"]),
+        lambda: table().rename({"z": "a"}),
+        lambda: table().map([copy_of("z", name="x")]),
+        lambda: table().where(pc.is_valid, reads=["z"]),
+        lambda: table().join(other_table(), on=["z"]),
+        lambda: table().join(other_table(), on=["a"]),
+    ]
+    for ask in asked:
         with pytest.raises(DatasetError, match="no such column"):
             ask()
 
@@ -150,7 +217,7 @@ def test_every_column_has_a_label_and_every_label_a_column() -> None:
 
 
 def test_tables_that_differ_are_not_concatenated() -> None:
-    other = relabelled(table(), [copy_of("a", name="x")])
+    other = table().map([copy_of("a", name="x")])
     with pytest.raises(DatasetError, match="different columns"):
         concatenate([table(), other])
     with pytest.raises(DatasetError, match="nothing"):
@@ -159,7 +226,8 @@ def test_tables_that_differ_are_not_concatenated() -> None:
 
 def test_origins_are_kept_through_every_step_in_order() -> None:
     joined = concatenate([table(origins=("v1", "v2")), table(origins=("v2", "v3"))])
-    assert relabelled(joined.select(["a"]), [copy_of("a", name="x")]).origins == ("v1", "v2", "v3")
+    kept = joined.where(pc.is_valid, reads=("a",)).rename({"a": "b", "b": "a"})
+    assert kept.map([copy_of("a", name="x")]).select(["x"]).origins == ("v1", "v2", "v3")
 
 
 def test_a_dataset_shows_its_columns_and_no_cell() -> None:

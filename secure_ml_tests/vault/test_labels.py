@@ -1,9 +1,27 @@
+from collections import Counter
+from functools import partial
+from pkgutil import resolve_name
+from types import FunctionType
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
-from secure_ml.vault.labels import DECLASSIFIERS, PUBLIC, STRICTEST, Label, LabelError, declassify, join
+from secure_ml.protection.mask.redact import Redact
+from secure_ml.protection.mask.treatment import ColumnReader
+from secure_ml.vault.labels import (
+    DECLASSIFIERS,
+    PUBLIC,
+    STRICTEST,
+    Declassifier,
+    Label,
+    LabelError,
+    declassifier_of,
+    declassify,
+    join,
+)
+from secure_ml_tests.protection.mask.tables import column_policy
 
 LABELS = st.builds(
     Label,
@@ -61,19 +79,62 @@ def test_labels_with_one_key_category_have_one_set_of_categories(a: Label, b: La
 
 
 @given(LABELS, st.sampled_from(sorted(DECLASSIFIERS)))
-def test_a_declassifier_never_adds_a_category(label: Label, by: str) -> None:
-    assert join([label, PUBLIC]).categories >= declassify(label, by=by).categories - {Category.INTERNAL}
+def test_a_declassifier_never_adds_a_category(label: Label, name: str) -> None:
+    assert label.categories >= DECLASSIFIERS[name].lower(label).categories - {Category.INTERNAL}
 
 
-@given(LABELS, st.text(max_size=12).filter(lambda name: name not in DECLASSIFIERS))
-def test_anything_else_declassifies_nothing(label: Label, by: str) -> None:
+@pytest.mark.parametrize("declassifier", DECLASSIFIERS.values(), ids=lambda one: one.name)
+def test_each_declassifier_is_one_piece_of_code_that_is_there(declassifier: Declassifier) -> None:
+    code = resolve_name(declassifier.code)
+    assert isinstance(code, FunctionType | type)
+    assert declassifier_of(code) is declassifier
+    assert declassify(STRICTEST, by=partial(code)) == declassifier.lower(STRICTEST) != STRICTEST
+
+
+def test_code_is_known_through_partial_application_and_methods() -> None:
+    redact = Redact(ColumnReader(column_policy(treatment="redact"), ()))
+    for code in (
+        Redact,
+        redact,
+        redact.apply,
+        redact.treat,
+        partial(partial(redact.treat, name="x"), counts=Counter()),
+    ):
+        assert declassifier_of(code) is DECLASSIFIERS["redact"]
+
+
+def redact(column: object) -> object:
+    return column
+
+
+class Laundering(Redact):
+    pass
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "redact",
+        redact,
+        lambda column: column,
+        Laundering,
+        partial(redact),
+        str.upper,
+        len,
+        DECLASSIFIERS["redact"],
+        None,
+    ],
+    ids=str,
+)
+def test_a_name_a_namesake_a_subclass_or_any_other_code_declassifies_nothing(code: object) -> None:
+    assert declassifier_of(code) is None
     with pytest.raises(LabelError, match="not a registered declassifier"):
-        declassify(label, by=by)
+        declassify(STRICTEST, by=code)
 
 
 def test_the_declassifiers_are_a_closed_list() -> None:
     with pytest.raises(TypeError):
-        DECLASSIFIERS["launder"] = lambda label: PUBLIC
+        DECLASSIFIERS["launder"] = Declassifier("launder", f"{__name__}:redact", lambda label: PUBLIC)
 
 
 def test_a_label_without_category_is_refused() -> None:

@@ -7,18 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.treatments import GeneraliseDate as GeneraliseDatePolicy
-from secure_ml.protection.mask.treatment import ColumnReader, Treated
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated
 
 _YEARS = (1, 9999)
 
 
 @dataclass(frozen=True)
-class GeneraliseDate:
+class GeneraliseDate(ColumnTreatment):
     """Gives the year as an integer, or "YYYY-MM"; a cell that is no date becomes null and is counted."""
 
     reader: ColumnReader
     spec: GeneraliseDatePolicy
-    declassifier: ClassVar[str] = "generalise_date"
     beside: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -7,20 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.treatments import GeneraliseGeography as GeneraliseGeographyPolicy
-from secure_ml.protection.mask.treatment import ColumnReader, Treated, count_unknown
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 from secure_ml.protection.parse import folded_text
 
 _LONGEST_CODE = 10
 
 
 @dataclass(frozen=True)
-class GeneraliseGeography:
+class GeneraliseGeography(ColumnTreatment):
     """Gives a few characters; a cell that is no longer code becomes null and is counted."""
 
     reader: ColumnReader
     spec: GeneraliseGeographyPolicy
     output_type: ClassVar[pa.DataType] = pa.string()
-    declassifier: ClassVar[str] = "generalise_geography"
     beside: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, column: pa.Array) -> Treated:

@@ -14,20 +14,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from secure_ml.policy.treatments import GeneraliseNumber as GeneraliseNumberPolicy
-from secure_ml.protection.mask.treatment import ColumnReader, Treated
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated
 
 _Floats = npt.NDArray[np.float64]
 _TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class GeneraliseNumber:
+class GeneraliseNumber(ColumnTreatment):
     """Gives finite floats; a cell that is no number becomes null and is counted."""
 
     reader: ColumnReader
     spec: GeneraliseNumberPolicy
     output_type: ClassVar[pa.DataType] = pa.float64()
-    declassifier: ClassVar[str] = "generalise_number"
     beside: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, column: pa.Array) -> Treated:

@@ -5,16 +5,15 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from secure_ml.protection.mask.treatment import ColumnReader, Treated
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated
 from secure_ml.protection.parse import ARROW_TYPES
 
 
 @dataclass(frozen=True)
-class Keep:
+class Keep(ColumnTreatment):
     """Parses, and does no more: its output reveals what its input does."""
 
     reader: ColumnReader
-    declassifier: ClassVar[None] = None
     beside: ClassVar[tuple[str, ...]] = ()
 
     @property

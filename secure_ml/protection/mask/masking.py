@@ -14,16 +14,15 @@ import pyarrow.compute as pc
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.plan import KeyFor, make_plan
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token
-from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated
+from secure_ml.protection.mask.treatment import ColumnReader, MaskingError
 from secure_ml.protection.parse import UnsupportedColumnType, as_text
 from secure_ml.vault.dataset import Dataset
 
+_DROPPED = ("without_subject", "without_consent", "not_admitted")
+_ROW_COUNTS = ("rows_read", "rows_masked", *_DROPPED)
+
 Admitted = Callable[[pa.Array], pa.Array]
 """Says for each subject token whether that subject's rows may be used; null is no."""
-
-
-class MaskingError(Exception):
-    """Raw data that cannot be masked as the policy says; the text names columns, never a cell."""
 
 
 class Masking:
@@ -53,77 +52,55 @@ class Masking:
         Raises:
             MaskingError: `raw` lacks a column of the policy, or has one of a type that cannot be read.
         """
-        also_reads = self._deciding_columns()
-        self._check(raw, also_reads)
-        outputs = self._plan.outputs
-
-        def counted(counts: Counter[str]) -> Dataset:
-            return raw.map(partial(self._mask, counts=counts), outputs=outputs, also_reads=also_reads)
+        self._check(raw)
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-            counts = Counter(dict.fromkeys(self._count_names(), 0))
-            yield from counted(counts).open(columns)
-            self._counts = dict(counts)
+            counts = Counter(dict.fromkeys((*_ROW_COUNTS, *(f"unknown.{name}" for name in self._plan.treatments)), 0))
+            for batch in self._masked(raw, counts).open(columns):
+                counts["rows_masked"] += batch.num_rows
+                yield batch
+            # A pass over some columns has not looked at the cells of the others.
+            if set(columns) == set(self._plan.treatments):
+                counts["rows_read"] = sum(counts[name] for name in ("rows_masked", *_DROPPED))
+                self._counts = dict(counts)
 
-        return replace(counted(Counter()), open=scan, summary=self.summary)
+        return replace(self._masked(raw, Counter()), open=scan, summary=self.summary)
 
     def summary(self) -> Mapping[str, int]:
-        """Counts of the last pass that reached its end; empty before there was one."""
+        """Counts of the last pass over all columns that reached its end; empty before there was one."""
         return dict(self._counts)
 
-    def _mask(self, batch: pa.RecordBatch, *, counts: Counter[str]) -> pa.RecordBatch:
-        counts["rows_read"] += batch.num_rows
-        permitted = self._permitted(batch, counts)
-        counts["rows_masked"] += permitted.num_rows
-        columns = []
-        for name, treatment in self._plan.treatments.items():
-            treated = _treated(treatment, name, [permitted.column(read) for read in self._plan.reads(name)])
-            counts[f"unknown.{name}"] += treated.unknown
-            columns.append(treated.values)
-        return pa.record_batch(columns, schema=self._plan.schema)
+    def _masked(self, raw: Dataset, counts: Counter[str]) -> Dataset:
+        rows, subject, consent = raw, self._policy.subject, self._policy.consent
+        if subject is not None:
+            rows = rows.where(partial(self._has_subject, counts=counts), reads=(subject.column,))
+        if consent is not None:
+            granted = pa.array([text.strip() for text in consent.granted], pa.string())
+            rows = rows.where(partial(self._has_consent, granted=granted, counts=counts), reads=(consent.column,))
+        if subject is not None and self._admitted is not None:
+            asked = partial(self._is_admitted, name=subject.column, admitted=self._admitted, counts=counts)
+            rows = rows.where(asked, reads=(subject.column,))
+        return rows.map(self._plan.outputs(counts))
 
-    def _permitted(self, batch: pa.RecordBatch, counts: Counter[str]) -> pa.RecordBatch:
-        if self._policy.subject is not None:
-            batch = _only(batch, self._has_subject(batch), counts, "without_subject")
-        if self._policy.consent is not None:
-            batch = _only(batch, self._has_consent(batch), counts, "without_consent")
-        if self._policy.subject is not None and self._admitted is not None and batch.num_rows:
-            batch = _only(batch, self._is_admitted(batch, self._admitted), counts, "not_admitted")
-        return batch
+    def _has_subject(self, subjects: pa.Array, *, counts: Counter[str]) -> pa.Array:
+        return _counted(pc.not_equal(self._text(subjects), ""), counts, "without_subject")
 
-    def _has_subject(self, batch: pa.RecordBatch) -> pa.Array:
-        texts = self._text(batch, self._subject_column())
-        return pc.fill_null(pc.not_equal(texts, ""), False)
+    def _has_consent(self, flags: pa.Array, *, granted: pa.Array, counts: Counter[str]) -> pa.Array:
+        texts = self._text(flags)
+        return _counted(pc.and_(pc.is_valid(texts), pc.is_in(texts, value_set=granted)), counts, "without_consent")
 
-    def _has_consent(self, batch: pa.RecordBatch) -> pa.Array:
-        assert self._policy.consent is not None  # noqa: S101 - the caller looked
-        granted = pa.array([text.strip() for text in self._policy.consent.granted], pa.string())
-        texts = self._text(batch, self._policy.consent.column)
-        return pc.and_(pc.is_valid(texts), pc.is_in(texts, value_set=granted))
-
-    def _is_admitted(self, batch: pa.RecordBatch, admitted: Admitted) -> pa.Array:
-        name = self._subject_column()
-        answer = admitted(self._plan.treatments[name].apply(batch.column(name)).values)
-        if len(answer) != batch.num_rows or not pa.types.is_boolean(answer.type):
+    def _is_admitted(self, subjects: pa.Array, *, name: str, admitted: Admitted, counts: Counter[str]) -> pa.Array:
+        answer = admitted(self._plan.treatments[name].apply(subjects).values)
+        if len(answer) != len(subjects) or not pa.types.is_boolean(answer.type):
             raise MaskingError("the registry of admitted subjects must answer true or false for each subject asked")
-        return pc.fill_null(answer, False)
+        return _counted(answer, counts, "not_admitted")
 
-    def _text(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        return as_text(batch.column(name), missing=self._policy.source.missing)
+    def _text(self, column: pa.Array) -> pa.Array:
+        return as_text(column, missing=self._policy.source.missing)
 
-    def _subject_column(self) -> str:
-        assert self._policy.subject is not None  # noqa: S101 - the callers looked
-        return self._policy.subject.column
-
-    def _deciding_columns(self) -> tuple[str, ...]:
-        return tuple(part.column for part in (self._policy.subject, self._policy.consent) if part is not None)
-
-    def _count_names(self) -> list[str]:
-        rows = ["rows_read", "rows_masked", "without_subject", "without_consent", "not_admitted"]
-        return rows + [f"unknown.{name}" for name in self._plan.treatments]
-
-    def _check(self, raw: Dataset, also_reads: tuple[str, ...]) -> None:
-        wanted = dict.fromkeys([read for output in self._plan.outputs for read in output.reads] + list(also_reads))
+    def _check(self, raw: Dataset) -> None:
+        deciding = [part.column for part in (self._policy.subject, self._policy.consent) if part is not None]
+        wanted = dict.fromkeys([read for name in self._plan.treatments for read in self._plan.reads(name)] + deciding)
         absent = [name for name in wanted if name not in raw.labels]
         if absent:
             raise MaskingError(f"raw has no column {', '.join(absent)}: correct the policy, or load the source again")
@@ -151,16 +128,6 @@ def subject_tokens(policy: Policy, texts: pa.Array, *, key_for: KeyFor) -> pa.Ar
     return Token(reader, SUBJECT_PURPOSE, key_for(SUBJECT_PURPOSE)).apply(texts).values
 
 
-def _treated(treatment: ColumnTreatment, name: str, columns: list[pa.Array]) -> Treated:
-    try:
-        return treatment.apply(*columns)
-    except pa.ArrowException as error:
-        # Arrow quotes the cell that it could not convert.
-        kind = type(error).__name__
-    raise MaskingError(f"column {name} cannot be treated ({kind}): correct its type or treatment in the policy")
-
-
-def _only(batch: pa.RecordBatch, rows: pa.Array, counts: Counter[str], reason: str) -> pa.RecordBatch:
-    kept = batch.filter(rows)
-    counts[reason] += batch.num_rows - kept.num_rows
+def _counted(kept: pa.Array, counts: Counter[str], reason: str) -> pa.Array:
+    counts[reason] += len(kept) - int(pc.sum(kept).as_py() or 0)
     return kept

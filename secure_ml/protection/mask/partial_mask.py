@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.treatments import PartialMask as PartialMaskPolicy
-from secure_ml.protection.mask.treatment import REDACTED, ColumnReader, Treated, count_unknown
+from secure_ml.protection.mask.treatment import REDACTED, ColumnReader, ColumnTreatment, Treated, count_unknown
 
 _READABLE = r"[\pL\pN]"
 _SEPARATORS = r" .,:/@_()+\-"
@@ -16,7 +16,7 @@ _NEITHER = rf"[^{_SEPARATORS}\pL\pN]"
 
 
 @dataclass(frozen=True)
-class PartialMask:
+class PartialMask(ColumnTreatment):
     """Masks all but the first and last few letters or digits; separators stand.
 
     A value is masked whole when it is not what the policy declares (it may be anything) or when less than half of it
@@ -26,7 +26,6 @@ class PartialMask:
     reader: ColumnReader
     spec: PartialMaskPolicy
     output_type: ClassVar[pa.DataType] = pa.string()
-    declassifier: ClassVar[str] = "partial_mask"
     beside: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, column: pa.Array) -> Treated:

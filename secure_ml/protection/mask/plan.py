@@ -3,8 +3,10 @@
 Belongs here: the mapping from declaration to treatment, and what follows from it without data. Must stay out: data.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -22,7 +24,7 @@ from secure_ml.protection.mask.target_label import Outcome
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token, token_purpose
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment
 from secure_ml.vault.dataset import Output
-from secure_ml.vault.labels import Label, declassify, join
+from secure_ml.vault.labels import Label, declassifier_of, declassify, join
 
 KeyFor = Callable[[str], bytes]
 """Gives the 32 secret bytes of a purpose such as "token:phone", always the same within a project."""
@@ -38,13 +40,12 @@ class Plan:
         """The columns that an output depends on, its own first."""
         return (name, *self.treatments[name].beside)
 
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """The columns as `Dataset.map` wants them declared."""
-        return tuple(
-            Output(name, treatment.output_type, self.reads(name), treatment.declassifier)
-            for name, treatment in self.treatments.items()
-        )
+    def outputs(self, counts: Counter[str]) -> list[Output]:
+        """The columns as `Dataset.map` wants them; unknown cells are added to `counts`."""
+        return [
+            Output(name, made.output_type, self.reads(name), partial(made.treat, name=name, counts=counts))
+            for name, made in self.treatments.items()
+        ]
 
     @property
     def schema(self) -> pa.Schema:
@@ -55,9 +56,9 @@ class Plan:
         """The label of each masked column when raw is labelled as the policy declares."""
         declared = {name: declared_label(column) for name, column in policy.columns.items()}
         labels = {}
-        for output in self.outputs:
-            label = join(declared[name] for name in output.reads)
-            labels[output.name] = label if output.by is None else declassify(label, by=output.by)
+        for name, treatment in self.treatments.items():
+            label = join(declared[read] for read in self.reads(name))
+            labels[name] = declassify(label, by=treatment) if declassifier_of(treatment) is not None else label
         return labels
 
 

@@ -6,16 +6,15 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from secure_ml.protection.mask.treatment import REDACTED, ColumnReader, Treated, count_unknown
+from secure_ml.protection.mask.treatment import REDACTED, ColumnReader, ColumnTreatment, Treated, count_unknown
 
 
 @dataclass(frozen=True)
-class Redact:
+class Redact(ColumnTreatment):
     """Every present value becomes the same word."""
 
     reader: ColumnReader
     output_type: ClassVar[pa.DataType] = pa.string()
-    declassifier: ClassVar[str] = "redact"
     beside: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, column: pa.Array) -> Treated:

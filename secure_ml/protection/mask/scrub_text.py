@@ -17,7 +17,7 @@ from secure_ml.policy.labels import Entity, Identifiability
 from secure_ml.policy.project import Policy
 from secure_ml.protection.classify.text import find_spans
 from secure_ml.protection.mask.own_identifiers import SearchedText
-from secure_ml.protection.mask.treatment import ColumnReader, Treated, count_unknown
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 from secure_ml.protection.parse import composed_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _SURE = 1.0
 
 
 @dataclass(frozen=True)
-class ScrubText:
+class ScrubText(ColumnTreatment):
     """Replaces what the detectors find, and what the row's other columns say of its person.
 
     Attributes:
@@ -39,7 +39,6 @@ class ScrubText:
     reader: ColumnReader
     identifying: Mapping[str, Entity]
     output_type: ClassVar[pa.DataType] = pa.string()
-    declassifier: ClassVar[str] = "scrub_text"
 
     @property
     def beside(self) -> tuple[str, ...]:

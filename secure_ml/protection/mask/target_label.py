@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.columns import ColumnType
-from secure_ml.protection.mask.treatment import ColumnReader, Treated
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated
 from secure_ml.protection.parse import parse_text
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(ColumnTreatment):
     """True where the cell is the positive value, false where it is another one.
 
     A column declared as a number, boolean or date is compared as such ("1.0" is 1), and a cell that cannot be read so
@@ -22,7 +22,6 @@ class Outcome:
     reader: ColumnReader
     positive: str
     output_type: ClassVar[pa.DataType] = pa.bool_()
-    declassifier: ClassVar[None] = None
     beside: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, column: pa.Array) -> Treated:

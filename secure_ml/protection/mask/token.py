@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.mask.canonical import canonical
-from secure_ml.protection.mask.treatment import ColumnReader, Treated, count_unknown
+from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 
 FORMAT_MARK = "tk1_"
 """Says which format a token has."""
@@ -43,7 +43,7 @@ def token_purpose(entity: Entity) -> str:
 
 
 @dataclass(frozen=True)
-class Token:
+class Token(ColumnTreatment):
     """The same value gives the same token within the project and entity, and nothing in common outside it.
 
     Attributes:
@@ -56,7 +56,6 @@ class Token:
     purpose: str
     key: bytes = field(repr=False)
     output_type: ClassVar[pa.DataType] = pa.string()
-    declassifier: ClassVar[str] = "token"
     beside: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 Belongs here: the port, reading, counting of cells that cannot be read. Must stay out: any single treatment.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,10 @@ from secure_ml.protection.parse import Parsed, as_text, parse, parse_text
 
 REDACTED = "[REDACTED]"
 """What stands for a value of which only its presence is left."""
+
+
+class MaskingError(Exception):
+    """Raw data that cannot be masked as the policy says; the text names columns, never a cell."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,11 @@ class Treated:
 
 
 class ColumnTreatment(Protocol):
-    """What is done to one column."""
+    """What is done to one column. Its output keeps the label of its input unless the class is a declassifier's."""
 
     @property
     def output_type(self) -> pa.DataType:
         """Arrow type of what it makes."""
-
-    @property
-    def declassifier(self) -> str | None:
-        """Name of the registered declassifier that it is; None if its output reveals all that its input does."""
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -47,6 +48,22 @@ class ColumnTreatment(Protocol):
 
     def apply(self, column: pa.Array, *beside: pa.Array) -> Treated:
         """Treats the cells of a batch. Its result for a cell depends on that cell's row only."""
+
+    def treat(self, *columns: pa.Array, name: str, counts: Counter[str]) -> pa.Array:
+        """What `apply` makes of the column `name`; its unknown cells are added to `counts`.
+
+        Raises:
+            MaskingError: a library refused a cell.
+        """
+        try:
+            treated = self.apply(*columns)
+        except pa.ArrowException as error:
+            # Arrow quotes the cell that it could not convert.
+            kind = type(error).__name__
+        else:
+            counts[f"unknown.{name}"] += treated.unknown
+            return treated.values
+        raise MaskingError(f"column {name} cannot be treated ({kind}): correct its type or treatment in the policy")
 
 
 @dataclass(frozen=True)

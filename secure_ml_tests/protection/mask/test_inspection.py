@@ -23,11 +23,13 @@ def masked() -> Dataset:
     return Masking(policy(), key_for=key_for).apply(raw())
 
 
-class Identity:
-    """Claims to be a treatment and passes every cell through."""
+class Identity(ColumnTreatment):
+    """Has the type of a treatment's output and passes every cell through."""
+
+    output_type, beside = pa.null(), ()
 
     def __init__(self, real: Any) -> None:
-        self.output_type, self.declassifier, self.beside = real.output_type, real.declassifier, real.beside
+        self.output_type, self.beside = real.output_type, real.beside
         self._reader = real.reader
 
     def apply(self, values: pa.Array, *beside: pa.Array) -> Treated:

@@ -10,7 +10,7 @@ import pytest
 from secure_ml.policy.labels import Identifiability
 from secure_ml.protection.mask.masking import Masking, MaskingError, subject_tokens
 from secure_ml.protection.mask.plan import Plan
-from secure_ml.protection.mask.treatment import Treated
+from secure_ml.protection.mask.treatment import ColumnTreatment, Treated
 from secure_ml.vault.dataset import Dataset
 from secure_ml_tests.protection.mask.tables import COLUMNS, ROWS, column, key_for, policy, raw
 
@@ -185,8 +185,8 @@ def test_a_column_that_the_policy_does_not_declare_does_not_get_through() -> Non
 
 
 def test_an_error_of_a_library_is_replaced_by_one_without_the_cell() -> None:
-    class Broken:
-        output_type, declassifier, beside = pa.int64(), None, ()
+    class Broken(ColumnTreatment):
+        output_type, beside = pa.int64(), ()
 
         def apply(self, values: pa.Array, *beside: pa.Array) -> Treated:
             return Treated(values.cast(pa.int64()), 0)
