@@ -135,7 +135,10 @@ def open_client(environ: Mapping[str, str], *, unfinished: Callable[[PolicyError
     if settings.kernel_socket is None:
         return open_whole(environ, unfinished=unfinished)
     projects = find_projects((_SHIPPED, settings.projects), unfinished=unfinished)
-    return Client(settings, projects, SocketKernel(settings.kernel_socket))
+    # With sudo the one who asks is the person behind it: root is nobody's actor.
+    sudo_uid = environ.get("SUDO_UID", "")
+    act_as = int(sudo_uid) if os.geteuid() == 0 and sudo_uid.isdecimal() else None
+    return Client(settings, projects, SocketKernel(settings.kernel_socket, act_as=act_as))
 
 
 def open_whole(environ: Mapping[str, str], *, unfinished: Callable[[PolicyError], None]) -> Installation:

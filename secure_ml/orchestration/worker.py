@@ -3,7 +3,7 @@
 Belongs here: the worker's loop, and the words it exchanges with its launcher. Must stay out: users, namespaces and
 tickets (the launcher sees to them before the worker starts).
 
-One line of JSON comes in for each run, and one goes out when it has ended. The worker imports once what runs need, loads
+A line of JSON comes in for each run, and one goes out when it has ended. The worker imports once what runs need, loads
 no project, and forks for each run: what a project's code does in one run, the next does not see.
 """
 

@@ -366,7 +366,7 @@ class _Writing:
 
 
 def _mode(root: Path) -> int:
-    """The mode of a new folder: as the vault's own, which decides who else may read ciphertext; else this user's only."""
+    """The mode of a new folder: the vault's own, which says who else may read ciphertext; else this user's only."""
     return stat.S_IMODE(root.stat().st_mode) if root.exists() else 0o700
 
 
