@@ -96,7 +96,7 @@ class Actors:
                 known = roles.roles.get(role)
                 if known is None or known.held_by != name.partition(":")[0]:
                     line, field = document.locate(("actors", name, "roles"))
-                    wrong = "there is no such role" if known is None else f"it is for a {known.held_by} only"
+                    wrong = "there is no such role" if known is None else f"only the kind {known.held_by} can hold it"
                     raise AccessError(f"{path}:{line}: {field}: {role}: {wrong}; docs/access.md lists the roles")
         by_name = {name: Actor(name, frozenset(entry.roles)) for name, entry in file.actors.items()}
         return cls(by_name, {login: name for name, entry in file.actors.items() for login in entry.logins})

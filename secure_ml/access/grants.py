@@ -17,6 +17,9 @@ _FORMAT = "secure_ml/grant/1"
 LONGEST_HOURS = 72
 """Longest time that a grant is open, counted from its approval."""
 
+LONGEST_REASON = 500
+"""Characters of a reason."""
+
 REQUEST_TTL = timedelta(days=7)
 """Time after which a request can no longer be approved: its reason may be gone."""
 
@@ -84,6 +87,8 @@ class Grant:
             raise GrantRefused("a grant names at least one column, each once and in order")
         if not self.purpose.strip() or not self.reason.strip():
             raise GrantRefused("a grant needs a purpose and a reason")
+        if len(self.reason) > LONGEST_REASON:
+            raise GrantRefused(f"a reason has at most {LONGEST_REASON} characters")
         if self.approved_by == self.requested_by:
             raise GrantRefused("who asks for a grant may not approve it")
 

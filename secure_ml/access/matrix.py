@@ -43,6 +43,10 @@ class Permission:
     environments: tuple[str, ...]
     condition: str
 
+    def holds_in(self, environment: str | None) -> bool:
+        """Whether it concerns this environment; every permission does if None is given."""
+        return environment is None or not self.environments or environment in self.environments
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -60,7 +64,7 @@ def matrix(roles: Roles | None = None) -> Matrix:
     return Matrix(tuple(permissions), never)
 
 
-def render(found: Matrix, *, environment: str = "") -> str:
+def render(found: Matrix, *, environment: str | None = None) -> str:
     """The matrix for people: a paragraph for each role, a line of at most 120 characters for each action.
 
     Args:
@@ -71,7 +75,7 @@ def render(found: Matrix, *, environment: str = "") -> str:
     for name in dict.fromkeys(p.role for p in found.permissions):
         lines = [name]
         for p in found.permissions:
-            if p.role == name and (not environment or environment in p.environments or not p.environments):
+            if p.role == name and p.holds_in(environment):
                 lines.append(f"  {p.action:<17} {_what(p):<68} {_where(p, environment)}")
         if name in found.never:
             refused = ", ".join(found.never[name])
@@ -85,7 +89,7 @@ def _what(p: Permission) -> str:
     return ", ".join(part for part in (on, p.condition) if part)
 
 
-def _where(p: Permission, environment: str) -> str:
+def _where(p: Permission, environment: str | None) -> str:
     if not p.environments:
         return "whole installation"
     return environment or ("all environments" if set(p.environments) == set(Environment) else ", ".join(p.environments))

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from secure_ml.access.actors import Actor
 from secure_ml.access.decisions import Action, Context, Resource
 from secure_ml.access.grants import Grant, GrantRefused
@@ -22,12 +20,10 @@ from secure_ml.vault.admission import Admission
 from secure_ml.vault.caller import current_caller
 from secure_ml.vault.errors import AccessRefused, NothingThere
 from secure_ml.vault.grant_store import GrantStore
-from secure_ml.vault.messages import Message
+from secure_ml.vault.messages import Kernel, Message
 
 if TYPE_CHECKING:
     from secure_ml.vault.kernel import KernelCore
-
-LONGEST_REASON = 500
 
 
 class RequestGrant(Message):
@@ -39,7 +35,7 @@ class RequestGrant(Message):
     columns: tuple[str, ...]
     purpose: str
     hours: int
-    reason: str = Field(max_length=LONGEST_REASON)
+    reason: str
 
 
 class ApproveGrant(Message):
@@ -78,6 +74,30 @@ class GrantsListed(Message):
 
     grants: tuple[bytes, ...]
     audit_index: int
+
+
+def change_grant(kernel: Kernel, request: RequestGrant | ApproveGrant | RevokeGrant) -> Grant:
+    """The grant as it stands after the request.
+
+    Raises:
+        VaultError: the request is refused, or there is no such grant.
+    """
+    answer = kernel.send(request)
+    if not isinstance(answer, GrantChanged):
+        raise TypeError(f"the kernel answered {type(answer).__name__} where GrantChanged was due")
+    return Grant.from_bytes(answer.grant)
+
+
+def list_grants(kernel: Kernel, *, environment: str, project: str, own: bool) -> tuple[Grant, ...]:
+    """The grants of a project, or one's own only, in the order in which they last changed.
+
+    Raises:
+        VaultError: whoever asks may not see them, or one was tampered with.
+    """
+    answer = kernel.send(ListGrants(environment=environment, project=project, own=own))
+    if not isinstance(answer, GrantsListed):
+        raise TypeError(f"the kernel answered {type(answer).__name__} where GrantsListed was due")
+    return tuple(Grant.from_bytes(body) for body in answer.grants)
 
 
 class Granting:
