@@ -25,6 +25,10 @@ class Tampered(VaultError):
     """A stored file, manifest, verdict or head is not the one that was committed."""
 
 
+class UnknownFormat(VaultError):
+    """What is stored is authentic, and of a format that this release does not read."""
+
+
 class HeadMoved(VaultError):
     """Another run committed first."""
 

@@ -3,13 +3,14 @@
 Belongs here: what follows admission of a read. Must stay out: decisions, files, rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secure_ml.access.decisions import Request, RequestKind
 from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.keys.column_keys import FOOTER, keys_of_columns
 from secure_ml.keys.errors import KeyServiceError
 from secure_ml.keys.store import KeyStore
 from secure_ml.policy.project import Policy
@@ -18,7 +19,6 @@ from secure_ml.vault.admission import Admission
 from secure_ml.vault.errors import AccessRefused, VaultError
 from secure_ml.vault.governing import require_current
 from secure_ml.vault.manifest import Address, Manifest, key_context
-from secure_ml.vault.parts import FOOTER
 from secure_ml.vault.versions import VersionStore
 
 
@@ -66,14 +66,7 @@ class Reading:
             # Verdicts may have come since the version was opened: a check that failed meanwhile closes it.
             if not request.assess:
                 self._versions.require_passed(manifest, CHECKS[request.stage])
-            categories = {manifest.labels[name].key_category for name in request.columns if name in manifest.labels}
-            contexts = [
-                key_context(address, manifest.version_id, part.section, part.bucket, category)
-                for part in manifest.parts
-                if not request.sections or part.section in request.sections
-                for category in (FOOTER, *sorted(categories))
-            ]
-            released = {context.key_id: key for context, key in self._keys.open_all(contexts).items()}
+            released = release(self._keys, manifest, columns=request.columns, sections=request.sections)
         except (VaultError, KeyServiceError) as error:
             self._admission.fail("version.read", address, ticket, error)
             raise
@@ -107,3 +100,26 @@ class Reading:
             described[version_id] = body
             waiting += manifest.parents
         return m.LineageDescribed(manifests=tuple(described.values()), audit_index=index)
+
+
+def release(
+    store: KeyStore, manifest: Manifest, *, columns: Sequence[str], sections: Sequence[str] = ()
+) -> dict[str, bytes]:
+    """The keys of these columns in every part of these sections, or of all, by key id; and those of the footers.
+
+    The keys that they are derived from stay here: with one of those, a reader could open its whole category.
+
+    Raises:
+        AccessRefused: the version has no such column.
+        KeyServiceError: a key was destroyed, or is not authentic.
+    """
+    if any(name not in manifest.labels for name in columns):
+        raise AccessRefused(f"{manifest.address}: the version has no column of a name that was asked for")
+    categories = {name: manifest.labels[name].key_category for name in columns}
+    contexts = [
+        key_context(manifest.address, manifest.version_id, part.section, part.bucket, category)
+        for part in manifest.parts
+        if not sections or part.section in sections
+        for category in (FOOTER, *sorted(set(categories.values())))
+    ]
+    return keys_of_columns(store.open_all(contexts), categories)

@@ -15,6 +15,7 @@ from secure_ml.access.stages import Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.keys.column_keys import FOOTER
 from secure_ml.keys.context import KeyContext
 from secure_ml.keys.derivation import derive
 from secure_ml.keys.store import KeyStore
@@ -26,7 +27,7 @@ from secure_ml.vault.errors import AccessRefused, VaultError
 from secure_ml.vault.governing import governing_digest
 from secure_ml.vault.labels import Label, LabelError
 from secure_ml.vault.manifest import Address, Manifest, Part, key_context
-from secure_ml.vault.parts import FOOTER, part_file
+from secure_ml.vault.parts import part_file
 from secure_ml.vault.versions import VersionStore
 
 

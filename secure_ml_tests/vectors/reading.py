@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from secure_ml.installation import Installation
-from secure_ml.keys.context import KeyContext
 from secure_ml.settings import read_settings
 from secure_ml.vault.committed_file import verify_file
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import version_folder
 from secure_ml.vault.manifest import Address, Manifest, Part
-from secure_ml.vault.parts import FOOTER, read_part
+from secure_ml.vault.parts import read_part
+from secure_ml.vault.reading import release
 
 VECTORS = Path(__file__).parent
 
@@ -49,14 +49,10 @@ class Earlier:
 
     def rows_of(self, manifest: Manifest, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows of one part, opened with the keys of these columns only."""
-        at = manifest.address
-        place = (at.environment, at.project, manifest.version_id, part.section, part.bucket)
-        categories = {FOOTER} | {manifest.labels[name].key_category for name in columns}
-        keys = self.installation.keys.open_all([KeyContext(*place, category) for category in sorted(categories)])
-        path = version_folder(self.installation.settings.vault, at, manifest.version_id) / part.file
-        file = verify_file(path, size_bytes=part.size_bytes, sha256=part.sha256)
-        released = {context.key_id: key for context, key in keys.items()}
-        yield from read_part(file, schema=manifest.schema, columns=columns, rows=part.rows, keys=released)
+        keys = release(self.installation.keys, manifest, columns=columns, sections=(part.section,))
+        folder = version_folder(self.installation.settings.vault, manifest.address, manifest.version_id)
+        file = verify_file(folder / part.file, size_bytes=part.size_bytes, sha256=part.sha256)
+        yield from read_part(file, schema=manifest.schema, columns=columns, rows=part.rows, keys=keys)
 
     def dataset(self, address: str) -> Dataset:
         """The head's rows, part by part."""
