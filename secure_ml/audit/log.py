@@ -15,7 +15,7 @@ from secure_ml.audit.checkpoint import Checkpoint, Signer, sign_checkpoint
 from secure_ml.audit.errors import AuditError, AuditLogTampered
 from secure_ml.audit.event import AuditEvent, Detail, encode_leaf
 from secure_ml.audit.merkle import Frontier, consistency_ranges, inclusion_ranges, leaf_hash
-from secure_ml.audit.verification import CheckpointKey, Verification, read_leaf, signed_tip, verify_log
+from secure_ml.audit.verification import CheckpointKey, Verification, read_leaf, signed_page, signed_tip, verify_log
 from secure_ml.state.database import State
 from secure_ml.state.tables import audit_entries, audit_tree, checkpoints
 
@@ -189,6 +189,40 @@ class AuditLog:
         if (seen.size, seen.root()) != (tip.size, tip.root()):
             raise AuditLogTampered("an entry is not the one that was signed", entry_index=None)
         return found, seen
+
+    def signed_page(self, *, after: Frontier, limit: int) -> tuple[list[AuditEntry], Frontier]:
+        """At most `limit` of the entries that follow those `after` stands for, shown to be the signed ones.
+
+        Args:
+            after: Stands for the entries that the caller has seen; see `frontier`.
+            limit: At least 1.
+
+        Returns:
+            The entries, none at the end of the log, and the frontier to be given as `after` next time.
+
+        Raises:
+            StateError: The log is unavailable.
+            AuditLogTampered: An entry, its actor or its reason is not the one that was signed, or the log does not
+                extend `after`.
+        """
+        stop = min(after.size + limit, self.size())
+        if stop <= after.size:
+            return [], after
+        page, seen = signed_page(
+            self._state, self._key, after=after, stop=stop, commitment_secret=self._commitment_secret
+        )
+        return [_entry(entry.index, entry.leaf, entry.actor, entry.reason) for entry in page], seen
+
+    def frontier(self, size: int) -> Frontier:
+        """What stands for the first `size` entries, as they are stored; `signed_page` shows whether that was signed.
+
+        Raises:
+            StateError: The log is unavailable.
+        """
+        column = audit_entries.c.entry_index
+        with self._state.reading() as connection:
+            hashes = select(audit_entries.c.leaf_hash).where(column < size).order_by(column)
+            return Frontier.of(connection.scalars(hashes.execution_options(yield_per=_PAGE_ENTRIES)))
 
     def inclusion_proof(self, index: int) -> list[bytes]:
         """Prove to a holder of the newest checkpoint that this entry is in the log.

@@ -123,8 +123,44 @@ def verify_log(
     return Verification(tip.size, tree.root(), note, erased, None if earlier is None else earlier.size)
 
 
+def signed_page(
+    state: State, key: CheckpointKey, *, after: Frontier, stop: int, commitment_secret: bytes
+) -> tuple[list["StoredEntry"], Frontier]:
+    """The entries from those that `after` stands for up to but without `stop`, shown to be the signed ones.
+
+    One signature is verified, that of the checkpoint of size `stop`: its root covers all that comes before.
+
+    Args:
+        state: Where the log is.
+        key: Whose signatures count.
+        after: Stands for the entries before; `after.size < stop`, and `stop` is not beyond the log.
+        stop: Index that the page ends before.
+        commitment_secret: Opens the commitments to actor and reason.
+
+    Returns:
+        The entries, and the frontier that stands for all entries before `stop`.
+
+    Raises:
+        AuditLogTampered: An entry is not the one that was signed, or the log does not extend `after`.
+        StateError: The log cannot be read.
+    """
+    seen, page = Frontier(after.size, list(after.hashes)), []
+    for entry in _stored_entries(state, stop, start=after.size):
+        _require_hash(entry)
+        _require_commitments(entry, commitment_secret)
+        seen.append(entry.leaf_hash)
+        page.append(entry)
+    last = page[-1]
+    signed = None if last.note is None else _verified(last.note, key, size=stop, entry_index=last.index)
+    if signed is None or (signed.size, signed.root) != (seen.size, seen.root()):
+        raise AuditLogTampered("the entries up to this one are not those that were signed", entry_index=last.index)
+    return page, seen
+
+
 @dataclass(frozen=True)
-class _Stored:
+class StoredEntry:
+    """A row of the log with the checkpoint of its size, as it is stored."""
+
     index: int
     leaf: bytes
     leaf_hash: bytes
@@ -133,8 +169,8 @@ class _Stored:
     note: str | None
 
 
-def _stored_entries(state: State, size: int) -> Iterator[_Stored]:
-    entries, at = audit_entries.c, 0
+def _stored_entries(state: State, size: int, *, start: int = 0) -> Iterator[StoredEntry]:
+    entries, at = audit_entries.c, start
     columns = (entries.entry_index, entries.leaf, entries.leaf_hash, entries.actor, entries.reason, checkpoints.c.note)
     signed = audit_entries.outerjoin(checkpoints, checkpoints.c.size == entries.entry_index + 1)
     query = select(*columns).select_from(signed).order_by(entries.entry_index)
@@ -143,7 +179,7 @@ def _stored_entries(state: State, size: int) -> Iterator[_Stored]:
         with state.reading() as connection:
             page = connection.execute(query.where(entries.entry_index >= at, entries.entry_index < stop)).all()
         for row in page:
-            stored = _Stored(*row)
+            stored = StoredEntry(*row)
             if stored.index != at:
                 break
             yield stored
@@ -152,17 +188,21 @@ def _stored_entries(state: State, size: int) -> Iterator[_Stored]:
             raise AuditLogTampered("the entry is missing", entry_index=at)
 
 
-def _require_signed(entry: _Stored, tree: Frontier, key: CheckpointKey) -> None:
+def _require_signed(entry: StoredEntry, tree: Frontier, key: CheckpointKey) -> None:
     """Put the entry on the tree and hold it against the checkpoint that was signed when it was appended."""
     index = entry.index
-    if leaf_hash(entry.leaf) != entry.leaf_hash:
-        raise AuditLogTampered("the entry was changed: its hash is another", entry_index=index)
+    _require_hash(entry)
     tree.append(entry.leaf_hash)
     if entry.note is None:
         raise AuditLogTampered(f"the checkpoint of size {tree.size} is missing", entry_index=index)
     signed = _verified(entry.note, key, size=tree.size, entry_index=index)
     if (signed.size, signed.root) != (tree.size, tree.root()):
         raise AuditLogTampered("the entry is not the one that its checkpoint signs", entry_index=index)
+
+
+def _require_hash(entry: StoredEntry) -> None:
+    if leaf_hash(entry.leaf) != entry.leaf_hash:
+        raise AuditLogTampered("the entry was changed: its hash is another", entry_index=entry.index)
 
 
 def _verified(note: str, key: CheckpointKey, *, size: int, entry_index: int | None = None) -> Checkpoint:
@@ -172,7 +212,7 @@ def _verified(note: str, key: CheckpointKey, *, size: int, entry_index: int | No
         raise AuditLogTampered(f"checkpoint of size {size}: {error}", entry_index=entry_index) from None
 
 
-def _require_commitments(entry: _Stored, secret: bytes | None) -> bool:
+def _require_commitments(entry: StoredEntry, secret: bytes | None) -> bool:
     """Open what can be opened; return whether something of the entry is erased."""
     content = read_leaf(entry.leaf, entry_index=entry.index)
     texts: tuple[tuple[Committed, str | None], ...] = (("actor", entry.actor), ("reason", entry.reason))

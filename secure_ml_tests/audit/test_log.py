@@ -255,6 +255,43 @@ def test_a_reader_is_not_given_an_entry_in_anothers_place(folder: Path) -> None:
     assert caught.value.entry_index == 3
 
 
+def _in_pages(log: AuditLog, limit: int, start: int = 0) -> list[int]:
+    seen, found = log.frontier(start), []
+    while True:
+        page, seen = log.signed_page(after=seen, limit=limit)
+        if not page:
+            return found
+        found += [entry.entry_index for entry in page]
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, ENTRIES])
+@pytest.mark.parametrize("limit", [1, 4, ENTRIES, 100])
+def test_a_log_is_read_in_signed_pages_from_anywhere(folder: Path, limit: int, start: int) -> None:
+    assert _in_pages(_log(folder), limit, start) == list(range(start, ENTRIES))
+
+
+def test_a_page_read_beside_a_writer_ends_where_the_log_does(folder: Path) -> None:
+    log = _log(folder)
+    page, seen = log.signed_page(after=log.frontier(0), limit=100)
+    log.record(EVENT)
+    following, _ = log.signed_page(after=seen, limit=100)
+    assert [len(page), len(following)] == [ENTRIES, 1]
+
+
+@pytest.mark.parametrize("name", [name for name in TAMPERED if not name.startswith("checkpoint")])
+def test_of_a_tampered_log_no_page_is_read_whole(name: str, folder: Path) -> None:
+    _tamper(folder, TAMPERED[name][0])
+    with pytest.raises(AuditLogTampered):
+        _in_pages(_log(folder), 4)
+
+
+def test_a_log_that_does_not_extend_what_was_seen_is_refused(folder: Path) -> None:
+    log = _log(folder)
+    other = Frontier.of([leaf_hash(b"another")] * 3)
+    with pytest.raises(AuditLogTampered, match="not those that were signed"):
+        log.signed_page(after=other, limit=4)
+
+
 def test_a_rolled_back_log_is_told_by_a_checkpoint_kept_elsewhere(folder: Path, tmp_path: Path) -> None:
     log = _log(folder)
     shutil.copy(folder / "state.db", folder / "backup.db")
