@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_stage_writes_and_assesses_only_itself(by: Stage, stage: Stage) -> Non
 
 @pytest.mark.parametrize("action", ["read", "assess", "write", "derive_key"])
 def test_a_ticket_for_another_project_allows_nothing(action: str) -> None:
-    other = Ticket("os-user:tester", "run-1", "training", "another", TICKET.expires)
+    other = replace(TICKET, project="another")
     request = Request(action, Stage.MASKED, Stage.MASKED, (), WHOLE, "token:email")
     assert not within_run(other, request, POLICY).allowed
 
