@@ -59,6 +59,22 @@ def test_a_block_changed_after_verification_is_refused_and_its_neighbours_are_no
             file.read(1)
 
 
+def test_blocks_that_changed_places_after_verification_are_refused(tmp_path: Path) -> None:
+    committed = verified(tmp_path / "file")
+    (tmp_path / "file").write_bytes(CONTENT[100:200] + CONTENT[:100] + CONTENT[200:])
+    with committed.open() as file:
+        for start in (0, 100):
+            file.seek(start)
+            with pytest.raises(Tampered):
+                file.read(100)
+
+
+def test_no_two_verifications_seal_alike(tmp_path: Path) -> None:
+    one, other = verified(tmp_path / "file"), verified(tmp_path / "file")
+    assert not set(one.seals) & set(other.seals)
+    assert not any(seal.hex() in repr(one) for seal in one.seals)
+
+
 def test_a_file_that_shrank_or_vanished_after_verification_is_refused(tmp_path: Path) -> None:
     committed = verified(tmp_path / "file")
     os.truncate(tmp_path / "file", 1000)
