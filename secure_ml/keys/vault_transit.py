@@ -155,9 +155,9 @@ class VaultTransitKeyService(RemoteKeyService):
         if key.oldest_living < version:
             raise KeyServiceError(f"versions are retired in order; retire {self._id_of(key.oldest_living)} first")
         # Killed before the last of these, the version is still available, and retiring it again goes on from there.
-        # Two calls to configure, since hvac refuses both values in one where they are equal; the server does not.
-        self._call("update_key_configuration", min_decryption_version=version + 1)
+        # The server wants the limit for encrypting at least as high; hvac does not send both where they are equal.
         self._call("update_key_configuration", min_encryption_version=version + 1)
+        self._call("update_key_configuration", min_decryption_version=version + 1)
         self._call("trim_key", min_version=version + 1)
 
     def __repr__(self) -> str:
@@ -296,13 +296,14 @@ def _build_client(address: str, environ: Mapping[str, str], patience: Patience) 
             return random.uniform(0, super().get_backoff_time())  # noqa: S311 - spreads clients, guards nothing
 
     certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
-    authority = environ.get("VAULT_CACERT")
     for name in ("VAULT_CACERT", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY"):
         if environ.get(name) and not Path(environ[name]).is_file():
             raise KeyServiceError(f"{name} names no file")
     session = requests.Session()
     # Neither a proxy, nor a netrc file, nor another bundle of authorities that the environment may name.
     session.trust_env = False
+    session.verify = environ.get("VAULT_CACERT") or True
+    session.cert = (certificate, key) if certificate and key else None
     # Everything asked is harmless to repeat. A server's own Retry-After could hold us for hours.
     retries = FullJitter(
         total=patience.attempts - 1,
@@ -319,8 +320,6 @@ def _build_client(address: str, environ: Mapping[str, str], patience: Patience) 
         url=address,
         # Given anew for each call; without one hvac looks for a file in the home directory.
         token="",
-        cert=(certificate, key) if certificate and key else None,
-        verify=authority or True,
         timeout=(patience.connect_seconds, patience.read_seconds),
         allow_redirects=False,
         session=session,

@@ -141,6 +141,20 @@ class KeyServiceContract:
                 process.unwrap(old, context=CONTEXT)
             assert process.wrapped_by(old) == old_id
 
+    def test_versions_are_retired_one_after_the_other(self, service: KeyService) -> None:
+        made = []
+        for _ in range(3):
+            made.append((service.key_id, service.wrap(KEY, context=CONTEXT)))
+            service.rotate()
+        new = service.wrap(KEY, context=CONTEXT)
+        while made:
+            old_id, old = made.pop(0)
+            service.retire(old_id)
+            with pytest.raises((KeyRefused, KeyDestroyed)):
+                service.unwrap(old, context=CONTEXT)
+            for wrapped in (new, *(wrapped for _, wrapped in made)):
+                assert service.unwrap(wrapped, context=CONTEXT) == KEY
+
     def test_a_rewrapped_key_outlives_the_retired_version(self, service: KeyService) -> None:
         old_id, old = service.key_id, service.wrap(KEY, context=CONTEXT)
         service.rotate()
