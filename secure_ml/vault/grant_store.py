@@ -13,7 +13,7 @@ from secure_ml.keys.errors import SignatureRefused
 from secure_ml.keys.signing import SigningKey
 from secure_ml.state.database import State
 from secure_ml.state.tables import access_grants
-from secure_ml.vault.errors import HeadMoved, Tampered
+from secure_ml.vault.errors import HeadMoved, Tampered, UnknownFormat
 from secure_ml.vault.log_index import LogIndex
 
 
@@ -85,7 +85,7 @@ class GrantStore:
         except SignatureRefused:
             raise Tampered(f"{what} does not bear this installation's signature; restore the state") from None
         except GrantUnreadable as error:
-            raise Tampered(f"{what}: {error}") from None
+            raise UnknownFormat(str(error)) from None
         told = (grant.grant_id, grant.environment, grant.project, grant.audit_index)
         if told != (row["grant_id"], row["environment"], row["project"], last):
             raise Tampered(f"{what} is not the one that the audit log recorded last; restore the state")
