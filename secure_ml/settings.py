@@ -149,7 +149,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if name not in set(Profile):
         raise SettingsError(f"SECURE_ML_PROFILE must be one of {', '.join(Profile)}")
     state_url = environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{home}/state/state.db"
-    key_service = environ.get("SECURE_ML_KEY_SERVICE") or f"file:{keys}"
+    key_service = environ.get("SECURE_ML_KEY_SERVICE") or keys.as_uri()
     if name == Profile.PERSONAL:
         return Settings(home, keys, Profile.PERSONAL, state_url, key_service)
     return Settings(
