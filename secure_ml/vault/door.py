@@ -28,7 +28,7 @@ from secure_ml.vault.committed_file import verify_file
 from secure_ml.vault.content_digest import keyed_digest
 from secure_ml.vault.dataset import Dataset, DatasetError
 from secure_ml.vault.errors import StorageError
-from secure_ml.vault.manifest import Address, Manifest
+from secure_ml.vault.manifest import Address, Manifest, Part
 from secure_ml.vault.parts import PartWriter, read_part, sync
 from secure_ml.vault.source import open_source
 
@@ -57,6 +57,27 @@ def version_folder(root: Path, address: Address, version_id: str) -> Path:
     """Where the parts of a version lie below the vault's folder."""
     place = (address.environment, address.project, address.stage, address.partition or _NO_PARTITION_FOLDER)
     return root.joinpath(*place, version_id)
+
+
+def read_rows(
+    folder: Path, parts: Sequence[Part], *, schema: pa.Schema, columns: Sequence[str], keys: Mapping[str, bytes]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of these parts of a version, in order.
+
+    Args:
+        folder: the version's folder.
+        parts: from the verified manifest.
+        schema: columns and types of the version.
+        columns: which columns, in order.
+        keys: their keys, by key id.
+
+    Raises:
+        Tampered, UnknownFormat, StorageError: as `verify_file` and `read_part`.
+    """
+    # All files first: a consumer gets no row of a version of which one part is damaged.
+    files = [verify_file(folder / p.file, size_bytes=p.size_bytes, sha256=p.sha256) for p in parts]
+    for part, file in zip(parts, files, strict=True):
+        yield from read_part(file, schema=schema, columns=columns, rows=part.rows, keys=keys)
 
 
 class Door:
@@ -267,10 +288,7 @@ class Door:
             )
             keys = self._send(request, m.KeysReleased).keys
             chosen = [part for part in manifest.parts if not sections or part.section in sections]
-            # All files first: a consumer gets no row of a version of which one part is damaged.
-            files = [verify_file(folder / p.file, size_bytes=p.size_bytes, sha256=p.sha256) for p in chosen]
-            for part, file in zip(chosen, files, strict=True):
-                yield from read_part(file, schema=manifest.schema, columns=columns, rows=part.rows, keys=keys)
+            yield from read_rows(folder, chosen, schema=manifest.schema, columns=columns, keys=keys)
 
         return Dataset(
             pa.schema([manifest.schema.field(name) for name in names]),
