@@ -11,6 +11,8 @@ from pathlib import Path
 from secure_ml.access.actors import Actors
 from secure_ml.access.directory import Appointed, Directory, SoleUser
 from secure_ml.audit.log import AuditLog
+from secure_ml.keys.context import secret_id
+from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
@@ -30,10 +32,11 @@ from secure_ml.vault.versions import VersionStore
 from secure_ml.vault.wire.client import SocketKernel
 from secure_ml.vault.wire.peer import login_of
 
-_SIGNING_KEY_FILE = "signing.key"
+_SIGNING_KEY = "signing-key/secure_ml"
 _SIGNING_KEY_NAME = "secure_ml"
 _LOG_ORIGIN = "secure_ml/audit-log"
 _COMMITMENTS = "audit/commitments"
+_KERNEL = "service:kernel"
 
 
 _SHIPPED = Path(__file__).resolve().parent / "defs"
@@ -61,17 +64,18 @@ class Installation(Client):
         self.settings, self.projects = settings, projects
         if settings.kernel_socket is None:
             make_private(settings.home)
-        service = self._key_service()
-        self.keys = KeyStore.connect(settings.key_store_url, service=service)
-        self.signing_key = self._signing_key(service)
+        store = KeyStore.connect(settings.key_store_url, service=self._key_service())
+        seed, commitment_secret = self._own_secret(store, _SIGNING_KEY), self._own_secret(store, _COMMITMENTS)
+        self.signing_key = SigningKey.from_seed(seed, name=_SIGNING_KEY_NAME)
         self.state = State.open(settings.state_url)
         self.log = AuditLog(
             self.state,
             self.signing_key,
             origin=_LOG_ORIGIN,
-            commitment_secret=self.keys.secret(_COMMITMENTS, create=True),
+            commitment_secret=commitment_secret,
             clock=self._clock,
         )
+        self.keys = KeyCustody(store, state=self.state, log=self.log, actor=_KERNEL)
         self.versions = VersionStore(self.state, self.log, self.signing_key)
         self.ledger = BudgetLedger(self.state, self.log)
         self.core = self._core()
@@ -109,12 +113,11 @@ class Installation(Client):
             self._require_first_day(self.settings.key_store, "its key store")
         return service
 
-    def _signing_key(self, service: LocalFileKeyService) -> SigningKey:
-        path = self.settings.keys / _SIGNING_KEY_FILE
-        if path.exists():
-            return SigningKey.open(path, name=_SIGNING_KEY_NAME, service=service)
-        self._require_first_day(path, "its signing key")
-        return SigningKey.create(path, name=_SIGNING_KEY_NAME, service=service)
+    def _own_secret(self, store: KeyStore, scope: str) -> bytes:
+        """A secret that the log itself needs; it is not there on the first day only."""
+        if not store.holds(secret_id(scope)):
+            self._require_first_day(self.settings.key_store, scope)
+        return store.secret(scope, create=True)
 
     def _require_first_day(self, missing: Path, what: str) -> None:
         if any(place is not None and place.exists() for place in (self.settings.vault, self.settings.state_file)):

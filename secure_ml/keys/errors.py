@@ -26,3 +26,11 @@ class KeyDestroyed(KeyServiceError):
 
 class SignatureRefused(KeyServiceError):
     """A signature is not the named key's over this statement."""
+
+
+class KeyStoreRolledBack(KeyServiceError):
+    """The key store is older than the audit log: keys that were destroyed since would be alive again."""
+
+
+class KeyStoreMismatch(KeyServiceError):
+    """The key store and the audit log are not of one installation, or the log is the older of the two."""

@@ -6,22 +6,17 @@ Belongs here: signing keys and their public halves. Must stay out: what is signe
 import base64
 import binascii
 import hashlib
-import os
 import re
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from secure_ml.keys.errors import KeyServiceError, SignatureRefused
-from secure_ml.keys.private_file import create_private_file, make_private_directory, read_private_file
-from secure_ml.keys.service import KeyService
 
 _DOMAIN = b"secure_ml signature v1\x00"
 _SEED_BYTES = 32
-_MAXIMUM_FILE_BYTES = 4096
 # What a C2SP signed note allows as a key's name.
 _NAME = re.compile(r"[A-Za-z0-9._/\-]{1,200}")
 _KIND = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
@@ -82,40 +77,31 @@ class VerificationKey:
 
 
 class SigningKey:
-    """A private key in a file, wrapped by a key service and readable by its owner only."""
+    """A private key, held in memory; the key store keeps its seed.
+
+    Args:
+        name: Stands in signatures: letters, digits and `._/-`.
+        private_key: The key.
+
+    Raises:
+        KeyServiceError: The name breaks a signed note.
+    """
 
     def __init__(self, name: str, private_key: Ed25519PrivateKey) -> None:
+        if not _NAME.fullmatch(name):
+            raise KeyServiceError("a signing key's name is letters, digits, dots, dashes, underscores and slashes")
         self._name = name
         self._private_key = private_key
 
     @classmethod
-    def create(cls, path: Path, *, name: str, service: KeyService) -> "SigningKey":
-        """Make a key, once.
-
-        Args:
-            path: The file to make (0600, its folder 0700).
-            name: Stands in signatures; the file opens under this name only.
-            service: Wraps the private key.
+    def from_seed(cls, seed: bytes, *, name: str) -> "SigningKey":
+        """The key of a seed: 32 uniformly random bytes (RFC 8032, 5.1.5).
 
         Raises:
-            KeyServiceError: The file exists, cannot be made, or the name has other than letters, digits and `._/-`.
+            KeyServiceError: The seed has another length, or the name breaks a signed note.
         """
-        context = _file_context(name)
-        make_private_directory(path.parent)
-        seed = os.urandom(_SEED_BYTES)
-        create_private_file(path, service.wrap(seed, context=context))
-        return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
-
-    @classmethod
-    def open(cls, path: Path, *, name: str, service: KeyService) -> "SigningKey":
-        """Open the key that `create` made under this name.
-
-        Raises:
-            KeyRefused: The file was altered, or is of another name or service.
-            KeyServiceError: It is missing, another user's, or open to others.
-        """
-        context = _file_context(name)
-        seed = service.unwrap(read_private_file(path, maximum_bytes=_MAXIMUM_FILE_BYTES), context=context)
+        if len(seed) != _SEED_BYTES:
+            raise KeyServiceError(f"the seed of a signing key has {_SEED_BYTES} bytes")
         return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
 
     @property
@@ -167,9 +153,3 @@ def _separated(kind: str, message: bytes) -> bytes:
 def _require_bare(message: bytes) -> None:
     if message.startswith(_DOMAIN):
         raise SignatureRefused("a separated statement is not signed or verified as bare bytes")
-
-
-def _file_context(name: str) -> bytes:
-    if not _NAME.fullmatch(name):
-        raise KeyServiceError("a signing key's name is letters, digits, dots, dashes, underscores and slashes")
-    return f"signing-key/{name}".encode()

@@ -4,14 +4,14 @@ Belongs here: that derivation. Must stay out: who may ask, which admission decid
 """
 
 from secure_ml.access.decisions import Request
+from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.derivation import derive
-from secure_ml.keys.store import KeyStore
 from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
 from secure_ml.vault.manifest import Address
 
 
-def project_secret(keys: KeyStore, address: Address) -> bytes:
+def project_secret(keys: KeyCustody, address: Address) -> bytes:
     """The secret of the address's project in its environment, made at the first use."""
     return keys.secret(f"project/{address.environment}/{address.project}", create=True)
 
@@ -19,7 +19,7 @@ def project_secret(keys: KeyStore, address: Address) -> bytes:
 class Deriving:
     """Answers what derives keys."""
 
-    def __init__(self, admission: Admission, *, keys: KeyStore) -> None:
+    def __init__(self, admission: Admission, *, keys: KeyCustody) -> None:
         self._admission, self._keys = admission, keys
 
     def derive_key(self, request: m.DeriveKey) -> m.KeyDerived:

@@ -14,8 +14,8 @@ from secure_ml.access.directory import Directory
 from secure_ml.access.stages import WHOLE, Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.log import AuditLog
+from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.signing import SigningKey
-from secure_ml.keys.store import KeyStore
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
@@ -51,7 +51,7 @@ class KernelCore:
         self,
         *,
         log: AuditLog,
-        keys: KeyStore,
+        keys: KeyCustody,
         signing_key: SigningKey,
         versions: VersionStore,
         policy_of: Callable[[str], Policy],

@@ -11,8 +11,8 @@ from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.column_keys import FOOTER, keys_of_columns
+from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.errors import KeyServiceError
-from secure_ml.keys.store import KeyStore
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
@@ -30,7 +30,7 @@ class Reading:
         admission: Admission,
         *,
         log: AuditLog,
-        keys: KeyStore,
+        keys: KeyCustody,
         versions: VersionStore,
         policy_of: Callable[[str], Policy],
     ) -> None:
@@ -103,7 +103,7 @@ class Reading:
 
 
 def release(
-    store: KeyStore, manifest: Manifest, *, columns: Sequence[str], sections: Sequence[str] = ()
+    store: KeyCustody, manifest: Manifest, *, columns: Sequence[str], sections: Sequence[str] = ()
 ) -> dict[str, bytes]:
     """The keys of these columns in every part of these sections, or of all, by key id; and those of the footers.
 

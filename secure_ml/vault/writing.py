@@ -17,8 +17,8 @@ from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.column_keys import FOOTER
 from secure_ml.keys.context import KeyContext
+from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.derivation import derive
-from secure_ml.keys.store import KeyStore
 from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
@@ -49,7 +49,7 @@ class Writing:
         admission: Admission,
         *,
         log: AuditLog,
-        keys: KeyStore,
+        keys: KeyCustody,
         versions: VersionStore,
         policy_of: Callable[[str], Policy],
         clock: Callable[[], datetime],

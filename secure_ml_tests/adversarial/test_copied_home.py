@@ -36,7 +36,7 @@ def test_a_home_copied_beside_another_installations_keys_is_refused(
         reopened.door().assess(Stage.RAW, "")
 
 
-@pytest.mark.parametrize("name", ["root.key", "signing.key", "keys.db"])
+@pytest.mark.parametrize("name", ["root.key", "keys.db"])
 def test_a_lost_key_file_is_an_error_that_makes_no_new_one(checked_project: SmallProject, name: str) -> None:
     (checked_project.keys / name).unlink()
     before = sorted(path.name for path in checked_project.keys.iterdir())
@@ -65,7 +65,7 @@ def open_to_others(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [damage, open_to_others], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("name", ["root.key", "signing.key"])
+@pytest.mark.parametrize("name", ["root.key"])
 def test_a_damaged_or_exposed_key_file_is_refused(
     checked_project: SmallProject, name: str, harm: Callable[[Path], None]
 ) -> None:

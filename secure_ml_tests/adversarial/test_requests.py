@@ -1,6 +1,7 @@
 """Whoever speaks to the kernel directly, past the door, gets no more than the door would give; and the log has it."""
 
 import getpass
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,6 @@ import pytest
 
 from secure_ml.access.stages import Stage
 from secure_ml.access.tickets import TICKET_TTL, issue
-from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.vault import messages as m
 from secure_ml.vault.errors import AccessRefused
@@ -62,9 +62,7 @@ def test_a_ticket_whose_body_was_changed_is_refused_and_the_refusal_logged(check
 
 
 def test_a_ticket_of_another_installation_is_refused(checked_project: SmallProject) -> None:
-    folder = checked_project.root / "stranger"
-    service = LocalFileKeyService.create(folder)
-    signer = SigningKey.create(folder / "signing.key", name="secure_ml", service=service)
+    signer = SigningKey.from_seed(os.urandom(32), name="secure_ml")
     foreign = issue(
         actor="os-user:mallory",
         run_id="run-1",

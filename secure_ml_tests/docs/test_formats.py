@@ -51,7 +51,7 @@ def test_every_mark_of_a_format_stands_in_a_page(mark: str) -> None:
 def test_the_marks_that_are_known_are_found() -> None:
     assert set(_marks()) >= {
         "secure_ml/manifest/1", "secure_ml/verdict/1", "secure_ml/content-digest/1", "secure_ml/evaluation/1",
-        "secure_ml/training/1", "secure_ml/registration/1", "secure_ml.model/1", "secure_ml key store 1",
+        "secure_ml/training/1", "secure_ml/registration/1", "secure_ml.model/1", "secure_ml key store 2",
         "secure_ml wrapped key v1", "manifest.v1", "verdict.v1", "ticket.v1", "SMLW", "SMLR", "tk1_",
     }  # fmt: skip
 

@@ -1,14 +1,13 @@
 import base64
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from secure_ml.audit.checkpoint import Checkpoint, Signer, key_id, sign_checkpoint, verify_checkpoint
-from secure_ml.keys.errors import KeyRefused, KeyServiceError, SignatureRefused
-from secure_ml.keys.local_file import LocalFileKeyService
+from secure_ml.keys.errors import KeyServiceError, SignatureRefused
 from secure_ml.keys.signing import SigningKey, VerificationKey
 
+SEED = bytes(range(32))
 NAME = "example.org/secure_ml"
 MESSAGE = b'{"manifest":1}'
 # RFC 8032, 7.1, test 2: secret key, public key, message, signature.
@@ -22,13 +21,8 @@ RFC_8032 = (
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> LocalFileKeyService:
-    return LocalFileKeyService.create(tmp_path / "keys")
-
-
-@pytest.fixture
-def key(tmp_path: Path, service: LocalFileKeyService) -> SigningKey:
-    return SigningKey.create(tmp_path / "keys" / "signing.key", name=NAME, service=service)
+def key() -> SigningKey:
+    return SigningKey.from_seed(SEED, name=NAME)
 
 
 def _known_key() -> SigningKey:
@@ -81,44 +75,22 @@ def test_a_kind_of_another_form_is_refused(kind: str, key: SigningKey) -> None:
         key.sign(MESSAGE, kind=kind)
 
 
-def test_a_created_key_opens_under_its_name(tmp_path: Path, key: SigningKey, service: LocalFileKeyService) -> None:
-    path = tmp_path / "keys" / "signing.key"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert key._private_key.private_bytes_raw() not in path.read_bytes()
-    again = SigningKey.open(path, name=NAME, service=service)
+def test_a_seed_gives_the_same_key_again(key: SigningKey) -> None:
+    again = SigningKey.from_seed(SEED, name=NAME)
     assert (again.name, again.public_key) == (NAME, key.public_key)
-    with pytest.raises(KeyRefused):
-        SigningKey.open(path, name="another", service=service)
+    assert SigningKey.from_seed(bytes.fromhex(RFC_8032[0]), name=NAME).public_key.hex() == RFC_8032[1]
 
 
-def test_a_key_is_made_once_and_a_lost_one_is_not_replaced(
-    tmp_path: Path, key: SigningKey, service: LocalFileKeyService
-) -> None:
-    path = tmp_path / "keys" / "signing.key"
-    with pytest.raises(KeyServiceError, match="exists already"):
-        SigningKey.create(path, name=NAME, service=service)
-    path.unlink()
-    with pytest.raises(KeyServiceError, match="check that it exists"):
-        SigningKey.open(path, name=NAME, service=service)
-
-
-def test_a_key_file_open_to_others_or_changed_is_refused(
-    tmp_path: Path, key: SigningKey, service: LocalFileKeyService
-) -> None:
-    path = tmp_path / "keys" / "signing.key"
-    path.chmod(0o644)
-    with pytest.raises(KeyServiceError, match="chmod 600"):
-        SigningKey.open(path, name=NAME, service=service)
-    path.chmod(0o600)
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(KeyRefused):
-        SigningKey.open(path, name=NAME, service=service)
+@pytest.mark.parametrize("length", [0, 31, 33, 64])
+def test_a_seed_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(KeyServiceError, match="32 bytes"):
+        SigningKey.from_seed(bytes(length), name=NAME)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "é"])
-def test_a_name_that_breaks_a_note_is_refused(name: str, tmp_path: Path, service: LocalFileKeyService) -> None:
-    with pytest.raises(KeyServiceError):
-        SigningKey.create(tmp_path / "s" / "k", name=name, service=service)
+def test_a_name_that_breaks_a_note_is_refused(name: str) -> None:
+    with pytest.raises(KeyServiceError, match="name"):
+        SigningKey.from_seed(SEED, name=name)
 
 
 def test_a_signing_key_signs_checkpoints(key: SigningKey) -> None:

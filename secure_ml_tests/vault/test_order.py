@@ -10,8 +10,8 @@ import pytest
 
 from secure_ml.access.stages import Stage
 from secure_ml.audit.log import AuditLog
+from secure_ml.keys.environment_keys import EnvironmentKey
 from secure_ml.keys.errors import KeyDestroyed
-from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.store import KeyStore
 from secure_ml.state import engine
 from secure_ml.state.errors import StateError
@@ -42,10 +42,8 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     traced(AuditLog, "record", lambda log, event: f"log {event.action} {event.outcome}", after=True)
     traced(KeyStore, "create", lambda store, contexts: "make keys")
-    traced(
-        LocalFileKeyService, "unwrap", lambda service, wrapped, *, context: f"unwrap {context.decode().split('/')[0]}"
-    )
-    traced(KeyStore, "destroy", lambda store, version_id: "destroy keys")
+    traced(EnvironmentKey, "unseal", lambda key, wrapped, *, key_id: f"unwrap {key_id.split('/')[0]}")
+    traced(KeyStore, "apply", lambda store, change, **named: f"{change.kind} in the store")
     traced(door_module, "verify_file", lambda path, **named: "read file")
     traced(door_module, "PartWriter", lambda folder, **named: "make file")
     traced(source, "_csv", lambda policy, path: "read source")
@@ -163,7 +161,7 @@ def test_an_abandoned_write_is_in_the_log_before_its_keys_are_destroyed(
 
     with pytest.raises(ValueError):  # noqa: PT011 - raised without a text
         checked_project.door().write(Stage.MASKED, "", replace(masked_table(), open=lambda columns: fail()))
-    assert without_repeats(trace)[-2:] == ["log version.abandon failed", "destroy keys"]
+    assert without_repeats(trace)[-2:] == ["log version.abandon failed", "key.destroy in the store"]
 
 
 def test_a_destroyed_key_closes_its_version_at_once(checked_project: SmallProject) -> None:
