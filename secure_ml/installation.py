@@ -120,7 +120,9 @@ class Installation(Client):
         return store.secret(scope, create=True)
 
     def _require_first_day(self, missing: Path, what: str) -> None:
-        if any(place is not None and place.exists() for place in (self.settings.vault, self.settings.state_file)):
+        # The vault of another user's runs is not the kernel's to enter.
+        places = [self.settings.state_file, self.settings.vault if self.settings.kernel_socket is None else None]
+        if any(place is not None and place.exists() for place in places):
             raise InstallationError(
                 f"{self.settings.home} holds data, but {what} is not in {missing}; restore the keys from their "
                 "backup, or set SECURE_ML_KEYS to where they are"

@@ -53,7 +53,13 @@ def test_runs_stop_at_the_first_that_fails_and_say_why(under_declared: DagsterPr
     told = []
 
     outcomes = execute(
-        under_declared.definitions, under_declared.instance, project, ENVIRONMENT, runs, on_done=told.append
+        under_declared.project.installation,
+        under_declared.definitions,
+        under_declared.instance,
+        project,
+        ENVIRONMENT,
+        runs,
+        on_done=told.append,
     )
 
     (outcome,) = outcomes
@@ -71,6 +77,7 @@ def test_a_run_that_passes_fails_no_check(tmp_path: Path, instance: dg.DagsterIn
     project = made.project.installation.projects[PROJECT]
 
     (outcome,) = execute(
+        made.project.installation,
         made.definitions,
         instance,
         project,
@@ -89,7 +96,15 @@ def test_an_error_that_no_step_foresaw_is_told_by_its_class(
     project = clinic.project.installation.projects[PROJECT]
     runs = plan(project, until=Stage.CLASSIFIED, partition="first")
 
-    (outcome,) = execute(clinic.definitions, clinic.instance, project, ENVIRONMENT, runs, on_done=lambda outcome: None)
+    (outcome,) = execute(
+        clinic.project.installation,
+        clinic.definitions,
+        clinic.instance,
+        project,
+        ENVIRONMENT,
+        runs,
+        on_done=lambda outcome: None,
+    )
 
     (failure,) = outcome.failures
     assert failure.endswith("__classified failed (NameError)")
