@@ -156,7 +156,7 @@ def _look(
     resource: Resource,
     context: Context,
 ) -> Decision:
-    """A look at columns outside a run: each by a role's categories, or else all the rest by one grant."""
+    """A look at columns outside a run: each by a role's categories, or else by a grant."""
     stage = resource.stage
     if stage is None or not resource.categories:
         return Decision(False, "a look at data names a stage and at least one column")
@@ -175,30 +175,32 @@ def _look(
         for name, rule in opening
         if set(category.split("_")) <= set(rule.categories)
     }
-    rest = tuple(column for column in resource.categories if column not in by_role)
-    if not rest:
-        return Decision(True, _by(by_role.values()))
-    granted = _granting(rest, actor, resource, context) if _may_ask_for_grants(known, resource) else None
-    if granted is None:
-        return Decision(
-            False, f"no role or open grant of the actor opens the columns {', '.join(sorted(rest))} of {stage}"
-        )
-    return Decision(
-        True, f"by the approved grant {granted.grant_id}" + (f"; {_by(by_role.values())}" if by_role else "")
-    )
+    rest = [column for column in resource.categories if column not in by_role]
+    by_grant = _granted(rest, actor, resource, context) if rest and _may_ask_for_grants(known, resource) else {}
+    closed = sorted(column for column in rest if column not in by_grant)
+    if closed:
+        return Decision(False, f"no role or open grant of the actor opens the columns {', '.join(closed)} of {stage}")
+    ids = sorted(set(by_grant.values()))
+    words = [
+        *([f"by the approved grant {', '.join(ids)}"] if ids else []),
+        *([_by(by_role.values())] if by_role else []),
+    ]
+    return Decision(True, "; ".join(words))
 
 
-def _granting(columns: tuple[str, ...], actor: Actor, resource: Resource, context: Context) -> Grant | None:
-    """The open grant of this actor that covers all these columns, if there is one."""
+def _granted(columns: Iterable[str], actor: Actor, resource: Resource, context: Context) -> dict[str, str]:
+    """Id of the open grant of this actor for each column that has one."""
     # A grant opens no side that would let its holder judge the model by what it was trained on.
     if resource.sections not in ((), (TRAIN,)):
-        return None
+        return {}
     place = (actor.name, resource.environment, resource.project, resource.stage, resource.purpose)
-    for grant in context.grants:
-        bound = (grant.requested_by, grant.environment, grant.project, grant.stage, grant.purpose)
-        if bound == place and grant.state(context.now) == "open" and set(columns) <= set(grant.columns):
-            return grant
-    return None
+    opening = [
+        grant
+        for grant in context.grants
+        if place == (grant.requested_by, grant.environment, grant.project, grant.stage, grant.purpose)
+        and grant.state(context.now) == "open"
+    ]
+    return {column: grant.grant_id for column in columns for grant in opening if column in grant.columns}
 
 
 def _may_ask_for_grants(known: list[tuple[str, Role]], resource: Resource) -> bool:
