@@ -1,0 +1,234 @@
+"""Both ends of the kernel's socket, in one process and over a real one."""
+
+import getpass
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from secure_ml.access.stages import Stage
+from secure_ml.vault import messages as m
+from secure_ml.vault.caller import Caller
+from secure_ml.vault.errors import AccessRefused, StorageError
+from secure_ml.vault.wire.client import KernelUnavailable, SocketKernel
+from secure_ml.vault.wire.frames import KernelFailed
+from secure_ml.vault.wire.server import MOST_CONNECTIONS, MessageServer
+from secure_ml_tests.fakes.small_project import SmallProject
+
+CANARY = "Zorblax Quillfeather"
+
+
+class Answers:
+    """Answers for the kernel, and keeps who asked."""
+
+    def __init__(self) -> None:
+        self.callers: list[Caller] = []
+        self.error: Exception | None = None
+
+    def __call__(self, request: m.Message, caller: Caller) -> m.Message:
+        self.callers.append(caller)
+        if self.error is not None:
+            raise self.error
+        return m.Recorded(audit_index=len(self.callers))
+
+
+ASKED = m.IssueTicket(environment="training", project="clinic", run_id="r", stages=(Stage.RAW,))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "run"
+    made.mkdir(mode=0o755)
+    return made
+
+
+@pytest.fixture
+def answers(folder: Path) -> Iterator[Answers]:
+    answering = Answers()
+    with serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, answering)):
+        yield answering
+
+
+class serving:  # noqa: N801 - used as a block
+    def __init__(self, server: MessageServer) -> None:
+        self.server = server
+
+    def __enter__(self) -> MessageServer:
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self.server
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_an_answer_comes_back_and_the_caller_is_who_the_system_says(folder: Path, answers: Answers) -> None:
+    kernel = SocketKernel(folder / "kernel.sock")
+    assert kernel.send(ASKED) == m.Recorded(audit_index=1)
+    assert kernel.send(ASKED) == m.Recorded(audit_index=2)
+    assert {caller.login for caller in answers.callers} == {getpass.getuser()}
+    assert len({caller.session for caller in answers.callers}) == 1
+
+
+def test_each_connection_is_a_session_of_its_own(folder: Path, answers: Answers) -> None:
+    for _ in range(3):
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+    assert len({caller.session for caller in answers.callers}) == 3
+
+
+def test_a_forked_child_does_not_speak_on_its_parents_connection(folder: Path, answers: Answers) -> None:
+    kernel = SocketKernel(folder / "kernel.sock")
+    kernel.send(ASKED)
+    child = os.fork()
+    if child == 0:
+        try:
+            kernel.send(ASKED)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    kernel.send(ASKED)
+    sessions = [caller.session for caller in answers.callers]
+    assert sessions[0] == sessions[2] != sessions[1]
+
+
+def test_a_refusal_crosses_with_its_words(folder: Path, answers: Answers) -> None:
+    answers.error = AccessRefused("the purpose does not give it")
+    with pytest.raises(AccessRefused, match="the purpose does not give it"):
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+
+
+def test_the_text_of_an_unforeseen_error_does_not_cross(folder: Path, answers: Answers) -> None:
+    answers.error = ValueError(f"could not convert {CANARY}")
+    with pytest.raises(KernelFailed) as failed:
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+    assert CANARY not in str(failed.value)
+    assert "ValueError" in str(failed.value)
+
+
+def test_a_message_that_is_not_answered_here_is_refused(folder: Path, answers: Answers) -> None:
+    with pytest.raises(Exception, match="no message that is known"):
+        SocketKernel(folder / "kernel.sock").send(m.Recorded(audit_index=0))
+    assert answers.callers == []
+
+
+def test_garbage_ends_its_own_connection_only(folder: Path, answers: Answers) -> None:
+    for garbage in (b"\xff" * 64, struct.pack(">I", 5) + b"hello", struct.pack(">I", 2**31), b"GET / HTTP/1.1\r\n\r\n"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+            raw.connect(str(folder / "kernel.sock"))
+            raw.sendall(garbage)
+            raw.shutdown(socket.SHUT_WR)
+            while raw.recv(4096):
+                pass
+    assert SocketKernel(folder / "kernel.sock").send(ASKED) == m.Recorded(audit_index=1)
+
+
+def test_more_connections_than_are_served_are_closed_and_places_come_back(folder: Path, answers: Answers) -> None:
+    held = []
+    for _ in range(MOST_CONNECTIONS):
+        one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        one.connect(str(folder / "kernel.sock"))
+        held.append(one)
+    with pytest.raises(KernelUnavailable):
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+    for one in held:
+        one.close()
+    for _ in range(100):
+        try:
+            SocketKernel(folder / "kernel.sock").send(ASKED)
+            break
+        except KernelUnavailable:
+            threading.Event().wait(0.05)
+    else:
+        pytest.fail("no place came back")
+
+
+def test_without_a_kernel_nothing_is_done_and_the_words_say_how_to_start_it(folder: Path) -> None:
+    with pytest.raises(KernelUnavailable, match="secure-ml kernel"):
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+
+
+def test_a_kernel_that_dies_is_told_and_one_that_came_back_is_found(folder: Path) -> None:
+    kernel = SocketKernel(folder / "kernel.sock")
+    with serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, Answers())):
+        kernel.send(ASKED)
+    assert not (folder / "kernel.sock").exists()
+    with pytest.raises(KernelUnavailable):
+        for _ in range(2):
+            kernel.send(ASKED)
+    with serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, Answers())):
+        assert kernel.send(ASKED) == m.Recorded(audit_index=1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_listener_that_does_not_own_the_folder_is_not_spoken_to(folder: Path, answers: Answers) -> None:
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(KernelUnavailable, match="not the owner"):
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+    assert answers.callers == []
+
+
+def test_a_folder_that_others_may_write_is_not_used_by_either_end(folder: Path, answers: Answers) -> None:
+    folder.chmod(0o777)
+    with pytest.raises(KernelUnavailable, match="others may write"):
+        SocketKernel(folder / "kernel.sock").send(ASKED)
+    with pytest.raises(StorageError, match="chmod 755"):
+        MessageServer(folder / "other.sock", {}, Answers())
+
+
+def test_a_second_kernel_on_the_same_path_is_refused_and_a_killed_ones_socket_replaced(
+    folder: Path, answers: Answers
+) -> None:
+    with pytest.raises(StorageError, match="another process answers"):
+        MessageServer(folder / "kernel.sock", {}, Answers())
+    stale = folder / "stale.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(stale))
+    with serving(MessageServer(stale, {"IssueTicket": m.IssueTicket}, Answers())):
+        assert SocketKernel(stale).send(ASKED) == m.Recorded(audit_index=1)
+
+
+def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="at most 107 bytes"):
+        MessageServer(tmp_path / ("x" * 120), {}, Answers())
+
+
+def test_the_door_works_over_the_socket_as_in_process(folder: Path, checked_project: SmallProject) -> None:
+    core = checked_project.installation.core
+    with serving(MessageServer(folder / "kernel.sock", core.requests, core.answer)):
+        remote = checked_project.through(lambda kernel: SocketKernel(folder / "kernel.sock"))
+        door = remote.door("remote")
+        rows = door.open(Stage.RAW, "", by=Stage.MASKED).read()
+        assert rows.equals(checked_project.door("local").open(Stage.RAW, "", by=Stage.MASKED).read())
+        with pytest.raises(AccessRefused, match="may not read"):
+            door.open(Stage.RAW, "", by=Stage.TRAINED)
+
+
+def test_a_ticket_serves_one_connection(folder: Path, checked_project: SmallProject) -> None:
+    core = checked_project.installation.core
+    with serving(MessageServer(folder / "kernel.sock", core.requests, core.answer)):
+        first = checked_project.through(lambda kernel: SocketKernel(folder / "kernel.sock"))
+        door = first.door("victim")
+        door.open(Stage.RAW, "", by=Stage.MASKED)
+        ticket = door._ticket
+        thief = SocketKernel(folder / "kernel.sock")
+        where = {"ticket": ticket, "environment": "training", "project": "clinic"}
+        with pytest.raises(AccessRefused, match="in use by another process"):
+            thief.send(m.DescribeLineage.model_validate({**where, "version_ids": ()}))
+    assert checked_project.log("lineage.read")[-1].outcome == "refused"
+
+
+def test_many_clients_at_once_each_get_their_own_answers(folder: Path, checked_project: SmallProject) -> None:
+    core = checked_project.installation.core
+    with serving(MessageServer(folder / "kernel.sock", core.requests, core.answer)):
+
+        def read(index: int) -> int:
+            remote = checked_project.through(lambda kernel: SocketKernel(folder / "kernel.sock"))
+            return remote.door(f"run-{index}").open(Stage.RAW, "", by=Stage.MASKED).read().num_rows
+
+        with ThreadPoolExecutor(16) as pool:
+            assert set(pool.map(read, range(32))) == {60}
