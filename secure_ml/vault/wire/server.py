@@ -11,7 +11,7 @@ import signal
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from secure_ml.guard.errors import describe
@@ -40,7 +40,7 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
         StorageError: the folder is missing, others may write there, or another process answers on this path.
     """
 
-    daemon_threads = True
+    daemon_threads = False
     request_queue_size = 128
 
     def __init__(
@@ -49,6 +49,7 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
         self.requests, self.answer = requests, answer
         self._path = path
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._open: set[socket.socket] = set()
         _require_own_folder(path)
         _remove_stale(path)
         super().__init__(os.fspath(path), _Connection)
@@ -75,8 +76,20 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
         """Nothing of an error's text goes to the terminal."""
         _logger.exception("a connection ended with an error", exc_info=False)
 
+    @contextlib.contextmanager
+    def connected(self, connection: socket.socket) -> Iterator[None]:
+        """Inside this block the connection is among those that are ended when the server closes."""
+        self._open.add(connection)
+        try:
+            yield
+        finally:
+            self._open.discard(connection)
+
     def server_close(self) -> None:
-        """Stops listening, and takes the socket away."""
+        """Stops listening, answers what is being answered, ends all connections, and takes the socket away."""
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
         super().server_close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
@@ -88,6 +101,10 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         caller = Caller(login_of(peer_uid(self.request)), secrets.token_hex(16))
+        with self.server.connected(self.request):
+            self._answer_all(caller)
+
+    def _answer_all(self, caller: Caller) -> None:
         while True:
             try:
                 frame = receive_frame(self.request)

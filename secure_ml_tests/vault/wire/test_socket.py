@@ -1,5 +1,6 @@
 """Both ends of the kernel's socket, in one process and over a real one."""
 
+import contextlib
 import getpass
 import os
 import socket
@@ -122,8 +123,9 @@ def test_garbage_ends_its_own_connection_only(folder: Path, answers: Answers) ->
             raw.connect(str(folder / "kernel.sock"))
             raw.sendall(garbage)
             raw.shutdown(socket.SHUT_WR)
-            while raw.recv(4096):
-                pass
+            with contextlib.suppress(ConnectionResetError):
+                while raw.recv(4096):
+                    pass
     assert SocketKernel(folder / "kernel.sock").send(ASKED) == m.Recorded(audit_index=1)
 
 
@@ -158,8 +160,7 @@ def test_a_kernel_that_dies_is_told_and_one_that_came_back_is_found(folder: Path
         kernel.send(ASKED)
     assert not (folder / "kernel.sock").exists()
     with pytest.raises(KernelUnavailable):
-        for _ in range(2):
-            kernel.send(ASKED)
+        kernel.send(ASKED)
     with serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, Answers())):
         assert kernel.send(ASKED) == m.Recorded(audit_index=1)
 
