@@ -13,6 +13,7 @@ from secure_ml.access.directory import Appointed, Directory, SoleUser
 from secure_ml.audit.log import AuditLog
 from secure_ml.keys.context import secret_id
 from secure_ml.keys.custody import KeyCustody
+from secure_ml.keys.derivation import derive
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
@@ -22,10 +23,13 @@ from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
 from secure_ml.settings import Settings, read_settings
 from secure_ml.state.database import State
+from secure_ml.vault.audit_reading import register_audit_reading
 from secure_ml.vault.client import Client
 from secure_ml.vault.describing import register_description
+from secure_ml.vault.egress_reporting import register_egress_reporting
 from secure_ml.vault.errors import StorageError
 from secure_ml.vault.grant_store import GrantStore
+from secure_ml.vault.exploring import register_exploring
 from secure_ml.vault.granting import register_grants
 from secure_ml.vault.kernel import InProcessKernel, KernelCore
 from secure_ml.vault.versions import VersionStore
@@ -79,6 +83,9 @@ class Installation(Client):
         self.versions = VersionStore(self.state, self.log, self.signing_key)
         self.ledger = BudgetLedger(self.state, self.log)
         self.core = self._core()
+        register_audit_reading(self.core, self.log)
+        # Whoever destroys the secret of the commitments makes the codes of hosts say nothing either.
+        register_egress_reporting(self.core, self.log, key=derive(commitment_secret, purpose="egress host"))
         super().__init__(settings, projects, InProcessKernel(self.core, login=login_of(os.geteuid())))
 
     def _core(self) -> KernelCore:
@@ -95,6 +102,15 @@ class Installation(Client):
         register_description(core, log=self.log, versions=self.versions)
         grants = GrantStore(self.state, self.log, self.signing_key, self.versions.index)
         register_grants(core, log=self.log, grants=grants, policy_of=self.policy_of, clock=self._clock)
+        register_exploring(
+            core,
+            log=self.log,
+            keys=self.keys,
+            versions=self.versions,
+            grants=grants,
+            policy_of=self.policy_of,
+            clock=self._clock,
+        )
         return core
 
     def _directory(self) -> Directory:
