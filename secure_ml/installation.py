@@ -28,8 +28,8 @@ from secure_ml.vault.client import Client
 from secure_ml.vault.describing import register_description
 from secure_ml.vault.egress_reporting import register_egress_reporting
 from secure_ml.vault.errors import StorageError
-from secure_ml.vault.grant_store import GrantStore
 from secure_ml.vault.exploring import register_exploring
+from secure_ml.vault.grant_store import GrantStore
 from secure_ml.vault.granting import register_grants
 from secure_ml.vault.kernel import InProcessKernel, KernelCore
 from secure_ml.vault.versions import VersionStore

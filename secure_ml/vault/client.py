@@ -3,15 +3,18 @@
 Belongs here: doors, and identities for runs. Must stay out: keys, log, heads, verdicts, which the kernel holds.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 from secure_ml.settings import Profile, Settings
 from secure_ml.vault import messages as m
+from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import Door
 from secure_ml.vault.errors import AccessRefused, VaultError
+from secure_ml.vault.exploring import explore
+from secure_ml.vault.manifest import Address
 
 
 class NoSuchProject(VaultError):
@@ -91,3 +94,25 @@ class Client:
             ticket = self.ticket(environment=environment, project=project, run_id=run_id, stages=stages)
         policy = self.policy_of(project)
         return Door(self.kernel, root=self.settings.vault, environment=environment, policy=policy, ticket=ticket)
+
+    def explore(
+        self,
+        *,
+        environment: str,
+        project: str,
+        stage: Stage,
+        purpose: str,
+        partition: str = "",
+        columns: Sequence[str] | None = None,
+        sections: Sequence[str] | None = None,
+    ) -> Dataset:
+        """A look at a version outside a run, with the roles and grants of this process's user; see `explore`.
+
+        Raises:
+            AccessRefused: a column or side is not for this user, nor covered by a grant; says which.
+            NothingThere, ChecksNotPassed, StaleVersion, Tampered: as `Door.open`.
+        """
+        address = Address(environment, project, stage, partition)
+        return explore(
+            self.kernel, self.settings.vault, address=address, purpose=purpose, columns=columns, sections=sections
+        )
