@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pkcs11
@@ -205,6 +205,27 @@ def test_a_lost_session_is_opened_and_logged_in_anew(name: str, logged_out: bool
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("logged_out", [False, True])
+def test_a_session_lost_before_decrypting_is_not_taken_for_altered_bytes(
+    logged_out: bool, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = token.service()
+    _start_the_module_anew()
+    logged_in = token.session()
+    wrapped = service.wrap(KEY, context=CONTEXT)
+    look_up = Pkcs11KeyService._versions
+    lose = iter((logged_in.close if logged_out else _start_the_module_anew,))
+
+    def lost_after_the_first_look(self: Pkcs11KeyService, keys: Sequence[pkcs11_token.TokenKey]) -> object:
+        versions = look_up(self, keys)
+        next(lose, lambda: None)()
+        return versions
+
+    monkeypatch.setattr(Pkcs11KeyService, "_versions", lost_after_the_first_look)
+    assert service.unwrap(wrapped, context=CONTEXT) == KEY
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("stopped", [False, True])
 @pytest.mark.parametrize("name", USES)
 def test_a_token_that_is_gone_is_unavailable_until_it_is_back(name: str, stopped: bool, token: Token) -> None:
@@ -313,6 +334,23 @@ def test_a_key_that_is_fit_for_no_root_key_stops_everything(name: str, token: To
     ):
         with pytest.raises(KeyServiceError, match="is no root key"):
             use()
+
+
+@pytest.mark.parametrize(("attribute", "later"), [(Attribute.EXTRACTABLE, False), (Attribute.SENSITIVE, True)])
+def test_a_key_that_could_once_be_read_is_no_root_key(attribute: Attribute, later: bool, token: Token) -> None:
+    key = token.session().generate_key(
+        KeyType.AES,
+        256,
+        id=b"\x01",
+        label="root key",
+        store=True,
+        capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+        template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
+        | {attribute: not later},
+    )
+    key[attribute] = later
+    with pytest.raises(KeyServiceError, match="never extractable"):
+        token.service(create=False)
 
 
 def test_a_key_that_was_brought_in_is_no_root_key(token: Token) -> None:
@@ -427,6 +465,26 @@ def test_services_of_one_process_share_the_module(make_token: Callable[[], Token
     for thread in threads:
         thread.join()
     assert opened == [KEY] * 80
+
+
+def test_one_caller_at_a_time_is_in_a_module(make_token: Callable[[], Token]) -> None:
+    first, second = make_token().service(), make_token().service()
+    inside, leave, done = threading.Event(), threading.Event(), threading.Event()
+
+    def stay(session: object, keys: object) -> None:
+        inside.set()
+        assert leave.wait(30)
+
+    staying = threading.Thread(target=lambda: first._token.use(stay))
+    waiting = threading.Thread(target=lambda: (second.wrap(KEY, context=CONTEXT), done.set()))
+    staying.start()
+    assert inside.wait(30)
+    waiting.start()
+    assert not done.wait(0.3)
+    leave.set()
+    assert done.wait(30)
+    staying.join()
+    waiting.join()
 
 
 def test_a_forked_process_is_told_to_open_its_own(token: Token) -> None:
