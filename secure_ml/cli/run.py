@@ -58,7 +58,7 @@ def run_project(name: str, *, until: Stage, partition: str | None) -> Sequence["
 
 
 def _launch_project(name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
-    from secure_ml.orchestration.launcher import launch
+    from secure_ml.cli.launcher import launch
     from secure_ml.orchestration.runs import plan
 
     client = open_state()

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 from dagster._core.utils import make_new_run_id
 
+from secure_ml.cli.worker import ask, command, read_outcome
 from secure_ml.orchestration.resources import ticket_tag
 from secure_ml.orchestration.runs import Outcome, Planned, RunError
-from secure_ml.orchestration.worker import ask, command, read_outcome
 from secure_ml.policy.projects import Project
 from secure_ml.settings import Settings
 from secure_ml.vault.client import Client

@@ -121,4 +121,4 @@ def _planned(told: dict[str, Any]) -> Planned:
 
 def command() -> list[str]:
     """The command that starts a worker, with this interpreter and this package."""
-    return [str(Path(sys.executable)), "-I", "-c", "from secure_ml.orchestration.worker import main; main()"]
+    return [str(Path(sys.executable)), "-I", "-c", "from secure_ml.cli.worker import main; main()"]

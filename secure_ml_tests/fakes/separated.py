@@ -1,0 +1,288 @@
+"""An installation of the profile `separated`, for real: four users of the operating system, a kernel, an assessor.
+
+Needs root, since it makes users and becomes them. What it makes stays below one folder, but for the users.
+"""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from secure_ml_tests.fakes.small_project import PROJECT, Attributes, Change, as_csv, attributes, rows, write_policy
+
+KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON = "smltest-kernel", "smltest-run", "smltest-judge", "smltest-person"
+ENVIRONMENT = "training"
+_GROUP = "smltest-vault"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_MAIN = "import sys; from secure_ml.cli.main import main; sys.argv[0] = 'secure-ml'; main()"
+_PATIENCE_SECONDS = 60.0
+
+
+def require_root() -> None:
+    """Skips on a machine where this cannot be tried; continuous integration runs as root, and skips nothing."""
+    if os.geteuid() != 0:
+        if os.environ.get("CI"):
+            pytest.fail("the separated profile is tested as root; run the tests as root")
+        pytest.skip("needs root: users are made, and become")
+
+
+@dataclass
+class Separated:
+    """The installation below one folder.
+
+    Attributes:
+        root: the folder.
+        tree: the code that its processes run: a copy, so that a test can plant something in it.
+        python: an interpreter that every user can start, and that imports from `tree`.
+        environ: what its processes are told.
+    """
+
+    root: Path
+    tree: Path
+    python: Path
+    environ: dict[str, str]
+    _services: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def kernel_folder(self) -> Path:
+        """Keys and state: the kernel's user's alone."""
+        return self.root / "kernel"
+
+    @property
+    def kernel_socket(self) -> Path:
+        return self.root / "run-kernel" / "kernel.sock"
+
+    @property
+    def projects(self) -> Path:
+        return self.root / "access" / "projects"
+
+    def start(self) -> None:
+        """Starts kernel and assessor, and waits until both answer."""
+        self.start_kernel()
+        socket = Path(self.environ["SECURE_ML_ASSESSOR_SOCKET"])
+        self._start("assessor", ASSESSOR_USER, socket, prefix=["unshare", "--net", "--"])
+
+    def start_kernel(self) -> subprocess.Popen[bytes]:
+        """Starts the kernel alone."""
+        return self._start("kernel", KERNEL_USER, self.kernel_socket)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stops both."""
+        for service in self._services:
+            service.send_signal(how)
+        for service in self._services:
+            service.wait(_PATIENCE_SECONDS)
+        self._services.clear()
+
+    def secure_ml(self, *arguments: str, person: str = PERSON) -> subprocess.CompletedProcess[str]:
+        """The command `sudo secure-ml …`, typed by a person."""
+        environ = {**self.environ, "SUDO_UID": str(pwd.getpwnam(person).pw_uid)}
+        return subprocess.run(
+            [self.python, "-c", _MAIN, *arguments],
+            env=environ,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def as_user(self, login: str, code: str, *, network: bool = True) -> subprocess.CompletedProcess[str]:
+        """Python code as one of the users, confined as the launcher confines runs unless it has the network."""
+        namespace = [] if network else ["unshare", "--net", "--"]
+        return subprocess.run(
+            [*namespace, *_becoming(login), self.python, "-c", code],
+            env=self.environ,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def log(self) -> list[dict[str, object]]:
+        """The audit log's entries, read by root behind the kernel's back."""
+        code = (
+            "import json, os; from secure_ml.installation import open_whole;"
+            "whole = open_whole(os.environ, unfinished=lambda error: None);"
+            "print(json.dumps([{**vars(e), 'details': dict(e.details)} for e in whole.log.entries()]))"
+        )
+        read = self.as_user(KERNEL_USER, code)
+        assert read.returncode == 0, read.stderr
+        entries: list[dict[str, object]] = json.loads(read.stdout)
+        return entries
+
+    def _start(self, command: str, login: str, socket: Path, *, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        service = subprocess.Popen(
+            [*prefix, *_becoming(login), self.python, "-c", _MAIN, command],
+            env=self.environ,
+            cwd=self.root,
+            stdout=(self.root / f"{command}.out").open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+        self._services.append(service)
+        waited = time.monotonic() + _PATIENCE_SECONDS
+        while not socket.exists():
+            if service.poll() is not None or time.monotonic() > waited:
+                pytest.fail(f"{command} did not start: {(self.root / f'{command}.out').read_text()}")
+            time.sleep(0.05)
+        return service
+
+
+@contextmanager
+def separated(*, change: Change | None = None, started: bool = True) -> Iterator[Separated]:
+    """An installation in a folder of its own, with the small project in it.
+
+    Args:
+        change: edits the project's policy before it is written.
+        started: whether kernel and assessor run already.
+    """
+    require_root()
+    for login in (KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON):
+        _make_user(login)
+    # Not below pytest's folders, which every run of pytest closes to other users again.
+    with TemporaryDirectory(prefix="separated-", ignore_cleanup_errors=True) as root:
+        made = _lay_out(Path(root))
+        content = attributes()
+        if change is not None:
+            change(content)
+        add_project(made, content)
+        try:
+            if started:
+                made.start()
+            yield made
+        finally:
+            made.stop()
+
+
+def add_project(made: Separated, content: Attributes) -> Path:
+    """Puts a policy and its table where the kernel looks for projects: in a folder that no run may write."""
+    folder = made.projects / str(content["project"])
+    write_policy(folder, content)
+    (folder / "table.csv").write_text(as_csv(rows()), encoding="utf-8")
+    return folder
+
+
+def give_roles(made: Separated, actors: Mapping[str, object]) -> None:
+    """Writes `actors.yaml`; the kernel reads it when it starts."""
+    (made.root / "access" / "actors.yaml").write_text(json.dumps({"actors": actors}), encoding="utf-8")
+
+
+ACTORS = {
+    "person:asha": {"roles": ["data_engineer", "ml_engineer"], "logins": [PERSON]},
+    "service:assessor": {"roles": ["assessor"], "logins": [ASSESSOR_USER]},
+}
+
+
+def _lay_out(root: Path) -> Separated:
+    _open_to_others(root)
+    folders = {
+        "home": (RUN_USER, 0o2750),
+        "home/vault": (RUN_USER, 0o2750),
+        "kernel": (KERNEL_USER, 0o700),
+        "run-kernel": (KERNEL_USER, 0o755),
+        "run-assessor": (ASSESSOR_USER, 0o755),
+        "access": ("root", 0o755),
+        "access/projects": ("root", 0o755),
+    }
+    for name, (login, mode) in folders.items():
+        folder = root / name
+        folder.mkdir()
+        shutil.chown(folder, login, _GROUP if name.startswith("home") else None)
+        folder.chmod(mode)
+    tree = root / "tree"
+    tree.mkdir()
+    for name in ("secure_ml", "data", "secure_ml_tests"):
+        shutil.copytree(_CHECKOUT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "dagster.yaml", "workspace.yaml", "requirements.lock"):
+        shutil.copy(_CHECKOUT / name, tree / name)
+    _open_to_others(tree, *tree.rglob("*"))
+    environ = {
+        "PATH": os.defpath + ":/usr/sbin:/sbin",
+        "LANG": "C.UTF-8",
+        "SECURE_ML_PROFILE": "separated",
+        "SECURE_ML_HOME": str(root / "home"),
+        "SECURE_ML_KEYS": str(root / "kernel" / "keys"),
+        "SECURE_ML_STATE_URL": f"sqlite:///{root}/kernel/state/state.db",
+        "SECURE_ML_KERNEL_SOCKET": str(root / "run-kernel" / "kernel.sock"),
+        "SECURE_ML_ASSESSOR_SOCKET": str(root / "run-assessor" / "assessor.sock"),
+        "SECURE_ML_ACTORS": str(root / "access" / "actors.yaml"),
+        "SECURE_ML_RUN_USERS": f"{ENVIRONMENT}={RUN_USER}",
+        "SECURE_ML_ASSESSOR_USER": ASSESSOR_USER,
+    }
+    made = Separated(root, tree, _interpreter(root, tree), environ)
+    give_roles(made, ACTORS)
+    return made
+
+
+def _interpreter(root: Path, tree: Path) -> Path:
+    """A virtual environment that every user can enter; the developer's own may lie in a closed home."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = [Path(sys.base_prefix) / "bin" / version, Path("/usr/bin") / version, Path("/usr/local/bin") / version]
+    base = next((path for path in found if path.exists() and _reachable(path.resolve())), None)
+    if base is None:
+        pytest.fail(f"no {version} that other users may start; install the system's own")
+    subprocess.run([base, "-m", "venv", "--without-pip", root / "venv"], check=True)
+    (packages,) = (root / "venv").glob("lib/python*/site-packages")
+    ours = Path(pytest.__file__).resolve().parents[1]
+    if not _reachable(ours):
+        subprocess.run(["cp", "-al", ours, root / "packages"], check=True)
+        ours = root / "packages"
+    (packages / "tree.pth").write_text(f"{tree}\n{ours}\n", encoding="utf-8")
+    return root / "venv" / "bin" / "python"
+
+
+def _reachable(path: Path) -> bool:
+    """Whether any user may read what is there."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.parents) and bool(
+        path.stat().st_mode & stat.S_IROTH
+    )
+
+
+def _open_to_others(*paths: Path) -> None:
+    for path in paths:
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
+
+def _make_user(login: str) -> None:
+    subprocess.run(["groupadd", "--system", "--force", _GROUP], check=True, capture_output=True)
+    try:
+        pwd.getpwnam(login)
+    except KeyError:
+        making = [
+            "useradd",
+            "--system",
+            "--no-create-home",
+            "--home-dir",
+            "/nonexistent",
+            "--shell",
+            "/usr/sbin/nologin",
+        ]
+        subprocess.run([*making, login], check=True, capture_output=True)
+    if login in {RUN_USER, ASSESSOR_USER}:
+        subprocess.run(["usermod", "-aG", _GROUP, login], check=True, capture_output=True)
+
+
+def _becoming(login: str) -> list[str]:
+    user = pwd.getpwnam(login)
+    rights = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", *rights, "--"]
+
+
+__all__ = ["PROJECT", "Separated", "add_project", "give_roles", "separated"]
