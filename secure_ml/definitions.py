@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from secure_ml.guard.errors import describe
+from secure_ml.guard.process import protect_process
 from secure_ml.guard.telemetry import silence
 from secure_ml.orchestration.component import building_for
 from secure_ml.orchestration.io_manager import DoorIOManager
 from secure_ml.orchestration.project import project_definitions
+from secure_ml.orchestration.redacted_errors import replace_error_logger
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.load import PolicyError
@@ -43,6 +45,8 @@ def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.De
         overrides: resources that replace the standard ones, for tests.
     """
     silence(os.environ)
+    protect_process()
+    replace_error_logger()
     with building_for(environment):
         shipped = dg.load_from_defs_folder(path_within_project=_PACKAGE)
     drafted = [

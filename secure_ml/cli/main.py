@@ -10,6 +10,7 @@ import typer
 
 from secure_ml.cli import access, audit, demo, generate, init, kernel, run, status, ui
 from secure_ml.cli.screen import quiet_libraries, show_error
+from secure_ml.guard.process import protect_process
 from secure_ml.guard.telemetry import silence
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.add_typer(audit.app, name="audit")
 def main() -> None:
     """Runs a command. Exit code 0 when all of it was done, 1 when it failed, 2 when it was asked for wrongly."""
     silence(os.environ)
+    protect_process()
     quiet_libraries()
     try:
         app()

@@ -1,15 +1,20 @@
 """Describing an error without its message, which may hold a cell.
 
-Belongs here: the one description that may be shown, logged and stored. Must stay out: the errors themselves.
+Belongs here: the descriptions that may be shown, logged and stored. Must stay out: the errors themselves.
 """
 
 import traceback
-from functools import cache
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from types import TracebackType
 
-from secure_ml.guard.redaction import Redactor
+from secure_ml.guard.redaction import standard_redactor
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_MOST_CAUSES = 20
+_MOST_FRAMES = 12
 
 
 def describe(error: BaseException) -> str:
@@ -22,11 +27,57 @@ def describe(error: BaseException) -> str:
         error: caught at a boundary; its traceback tells the place.
     """
     kind = type(error)
-    if kind.__module__.partition(".")[0] == _PACKAGE.name:
-        text = " ".join(_redactor().redact(str(error)).split())
+    if is_ours(kind):
+        text = " ".join(standard_redactor().redact(str(error)).split())
         return f"{kind.__qualname__}: {text}" if text else kind.__qualname__
     place = _place(error)
     return f"{kind.__qualname__} at {place}" if place else kind.__qualname__
+
+
+def is_ours(kind: type) -> bool:
+    """Whether a class is one of this project, whose texts hold no cell."""
+    return kind.__module__.partition(".")[0] == _PACKAGE.name
+
+
+def trace(error: BaseException) -> str:
+    """Where the error came from, through all its causes: files, lines and functions; of texts only those of `describe`.
+
+    Args:
+        error: any; neither its message nor its source lines, in which a value may stand, are shown.
+    """
+    return "\ncaused by\n".join(
+        "\n".join((*_frames(cause.__traceback__), describe(cause))) for cause in islice(_causes(error), _MOST_CAUSES)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and the members of a group, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+        before = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if before is not None:
+            waiting.append(before)
+
+
+def _frames(trail: TracebackType | None) -> Iterator[str]:
+    redact = standard_redactor().redact
+    for frame, line in deque(traceback.walk_tb(trail), maxlen=_MOST_FRAMES):
+        yield f'  File "{redact(_shortened(frame.f_code.co_filename))}", line {line}, in {frame.f_code.co_name}'
+
+
+def _shortened(file: str) -> str:
+    """The file as it is imported; below a folder of packages, the place of the installation says nothing."""
+    path = Path(file)
+    if path.is_relative_to(_PACKAGE):
+        return path.relative_to(_PACKAGE.parent).as_posix()
+    return file.rpartition("site-packages/")[2]
 
 
 def _place(error: BaseException) -> str | None:
@@ -36,8 +87,3 @@ def _place(error: BaseException) -> str | None:
         if file.is_relative_to(_PACKAGE):
             return f"{file.relative_to(_PACKAGE.parent).as_posix()}:{line}"
     return None
-
-
-@cache
-def _redactor() -> Redactor:
-    return Redactor()

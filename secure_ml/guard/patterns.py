@@ -9,26 +9,48 @@ what follows it, so that hostile text costs linear time. Each starts with a narr
 
 import re
 
-_NEXT_RECORD = (
-    r"(?=\n(?:[ \t]*(?:\d{4}-\d\d-\d\d[T ]\d\d:|\{\"|Traceback |File \"|The above exception|During handling))|\Z)"
-)
+_RECORD = r"[ \t]*(?:\d{4}-\d\d-\d\d[T ]\d\d:|\{\"|Traceback |File \"|The above exception|During handling)"
+_NEXT_RECORD = rf"(?=\n(?:{_RECORD})|\Z)"
+RECORD = re.compile(_RECORD)
+"""How a record of a log, or a part of a printed trace, begins."""
+
 # A raw cell may hold line breaks and quotes, so only the start of another log record ends it.
 _CELL = rf"(?:.|\n)*?{_NEXT_RECORD}"
 
-LIBRARY_MESSAGES = re.compile(
-    r"(?P<said>"
-    r"CSV parse error: (?:Row #\d{1,7}: )?(?:Expected \d{1,6} columns, got \d{1,6}:)?"
-    r"|invalid value |ailed to parse string:|ould not convert (?=['\"])|ould not convert string to \w{1,20}:"
-    r"|Unable to parse string |unable to parse:|Invalid isoformat string:|time data (?=['\"])|Unknown string format:"
-    r"|invalid literal for int\(\) with base \d\d?:"
-    r"|String does not contain a date:|Found unknown categories |previously unseen labels:|duplicate keys:"
-    r"|None of \[Index\(|invalid input syntax for [a-z ]{1,40}:|Failing row contains |Cannot setitem on a Categorical"
-    r"|KeyError: |codec can't encode character"
-    rf"){_CELL}"
+_ERRORS = (
+    "Arithmetic|Assertion|Attribute|Data|Date(?:Parse|Time)|FileExists|FileNotFound|IO|Index|Integrity|JSONDecode|Key|Lookup"
+    "|Name|NotImplemented|OS|Operational|Overflow|Parser|Permission|Programming|Runtime|Statement|Syntax|Type"
+    "|Unicode(?:De|En)code|Validation|Value"
 )
+_ERROR_OF_A_MODULE = (
+    r"(?m:^)[ |]{0,40}(?!secure_ml\.)(?:[A-Za-z_]\w{0,60}\.){1,8}\w{0,60}(?:Error|Exception|Exit|Interrupt|Warning): "
+)
+ERROR_LINE = re.compile(_ERROR_OF_A_MODULE)
+"""How a trace names an error that is not Python's own."""
+
+_SAID = (
+    r"CSV parse error: (?:Row #\d{1,7}: )?(?:Expected \d{1,6} columns, got \d{1,6}:)?",
+    r"nvalid value |ailed to parse string:|ould not convert (?:string )?(?=['\"])|ould not convert string to \w{1,20}:",
+    r"nable to parse string |nable to parse:|nvalid isoformat string:|ime data (?=['\"])|nknown string format:",
+    r"nvalid literal for int\(\) with base \d\d?:|rror parsing datetime string |nconverted data remains:",
+    r"tring does not contain a date:|ound unknown categories |reviously unseen labels:|uplicate keys:",
+    r"one of \[Index\(|verlapping values: Index\(|ith these indexers (?=\[)|annot insert |olumns for key (?=')",
+    r"t should be one of (?=\[)|; Got (?=\[)|unseen at fit time:|yet now missing:|RGBA argument:|ata type (?=')",
+    r"nvalid input syntax for [a-z ]{1,40}:|ailing row contains |annot setitem on a Categorical",
+    r"o such (?:table|column): |odec can't encode character",
+    r"\"<[a-z ]{3,20}>\", line \d{1,7}(?:, column \d{1,7}:)?(?:\n|\Z)",
+    # Standard errors, as `f\"{type(error).__name__}: {error}\"`, `repr` and printed traces write them.
+    rf"(?:{_ERRORS})Error: |ArrowInvalid: |SystemExit: |xception=\w{{1,60}}\(|{_ERROR_OF_A_MODULE}",
+)
+LIBRARY_MESSAGES = re.compile(rf"(?P<said>{'|'.join(_SAID)}){_CELL}")
 """Texts of pandas, pyarrow, scikit-learn, PostgreSQL and Python that are followed by a cell."""
 
-NOT_IN_LIST = re.compile(r"(?:'[^'\n]*+'|\"[^\"\n]*+\"|\[[^\[\]\n]*+\])(?= (?:is )?not in (?:list|index)\b)")
+CELL_FIRST = re.compile(
+    r"(?:'[^'\n]*+'|\"[^\"\n]*+\"|\[[^\[\]\n]*+\])"
+    r"(?= (?:(?:is )?not in (?:list|index)\b|is not a valid \w|does not appear to be |has dtype incompatible ))"
+)
+"""Texts that begin with the cell."""
+
 PYDANTIC_INPUT = re.compile(r"(?P<said>input_value=)(?:[^\n]*(?=, input_type=\w+\])|[^\n]*)")
 SQL_STATEMENT = re.compile(r"(?P<said>\[SQL: )(?:.|\n)*?(?:\](?=\n|\Z)|\Z)")
 SQL_PARAMETERS = re.compile(r"(?P<said>\[parameters: )[^\n]*")
@@ -69,6 +91,15 @@ HARMLESS = (
     r"|(?<![\d.])(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0)(?![\d.])"
 )
 """UUIDs, digests and version ids, ISO times, monthly partition keys, loopback addresses."""
+
+DAY = (
+    r"(?<!\d)(?<!\d[ .\-/])(?:19|20)\d\d(?:-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?:[-T ](?:[01]\d|2[0-3]):?[0-5]\d)?(?!\d)(?![ .\-/]\d)"
+)
+"""A day, as partitions are named by it: `2024-11-24`, `20241124`, `2024-11-24-03:00`."""
+
+EMBEDDED = re.compile(r"(data:[a-z]{1,20}/[\w.+\-]{1,60}(?:;[\w=.\-]{1,60}){0,4},[A-Za-z0-9+/=_%\-]*+)")
+"""Data written into a text as a URI (RFC 2397), such as a figure in Markdown."""
 
 FRACTION = re.compile(r"(?<![\w.])(?P<kept>\d{1,3}\.\d{4})\d++(?!\w|\.\d)")
 """A long fraction is a measurement: it is cut, not removed. What is left is too short to be anybody's number."""

@@ -6,17 +6,19 @@ It is the last line, not the first: it knows identifiers by their form, so a bar
 reach an exception, a log line or metadata in the first place; what the redactor removes got there by mistake.
 """
 
+import base64
+import binascii
 import datetime
 import enum
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
 
 from secure_ml.guard import patterns
+from secure_ml.guard.pictures import PictureError, drawn_only
 
 _MAXIMUM_PASSES = 12
 _LARGEST_PLAIN_NUMBER = 10**9  # From ten digits on, an integer may be a phone, account or Aadhaar number.
-
-
 _ASIDE = "\ue000"
 _PLAIN = (tuple, set, frozenset)
 
@@ -26,12 +28,14 @@ class Redactor:
 
     Args:
         keep: exact words (static partition keys, version ids) that stay although they look like a person's number.
+        keep_dates: whether days stay: in a name they say when something was made, in a cell when somebody was born.
     """
 
-    def __init__(self, *, keep: Collection[str] = ()) -> None:
+    def __init__(self, *, keep: Collection[str] = (), keep_dates: bool = False) -> None:
         words = "|".join(re.escape(word) for word in sorted(keep, key=len, reverse=True) if word)
         kept = rf"(?<![0-9A-Za-z_-])(?:{words})(?![0-9A-Za-z_-])|" if words else ""
-        self._harmless = re.compile(f"({kept}{patterns.HARMLESS})")
+        dates = f"{patterns.DAY}|" if keep_dates else ""
+        self._harmless = re.compile(f"({kept}{dates}{patterns.HARMLESS})")
         self._identifiers = [(re.compile(p), f"[{kind}]") for kind, p in patterns.IDENTIFIERS.items()]
 
     def redact(self, text: str) -> str:
@@ -42,12 +46,12 @@ class Redactor:
         Args:
             text: anything that is about to be written to a log, a database or a file.
         """
-        for _ in range(_MAXIMUM_PASSES):
-            redacted = self._pass(text)
-            if redacted == text:
-                return text
-            text = redacted
-        return "[text]"
+        if "data:" not in text:
+            return self._redact(text)
+        pieces = patterns.EMBEDDED.split(text)
+        pieces[::2] = map(self._redact, pieces[::2])
+        pieces[1::2] = map(_picture, pieces[1::2])
+        return "".join(pieces)
 
     def redact_value(self, value: object) -> object:
         """The same for nested metadata: text and keys redacted, containers kept, any other type named instead of shown.
@@ -73,13 +77,21 @@ class Redactor:
             return self.redact(value.isoformat())
         return f"[{type(value).__name__}]"
 
+    def _redact(self, text: str) -> str:
+        for _ in range(_MAXIMUM_PASSES):
+            redacted = self._pass(text)
+            if redacted == text:
+                return text
+            text = redacted
+        return "[text]"
+
     def _pass(self, text: str) -> str:
         text = patterns.PRIVATE_KEY.sub("[secret]", text)
         text = patterns.URL_PASSWORD.sub("[secret]@", text)
         text = patterns.NAMED_SECRET.sub(r"\g<said>[secret]", text)
         for pattern in (patterns.LIBRARY_MESSAGES, patterns.PYDANTIC_INPUT, patterns.SQL_KEY):
             text = pattern.sub(r"\g<said>[value]", text)
-        text = patterns.NOT_IN_LIST.sub("[value]", text)
+        text = patterns.CELL_FIRST.sub("[value]", text)
         text = patterns.SQL_STATEMENT.sub(r"\g<said>[value]]", text)
         text = patterns.SQL_PARAMETERS.sub(r"\g<said>[value]]", text)
         text = patterns.EXPECTATION_RESULT.sub(_expectation, text)
@@ -95,6 +107,24 @@ class Redactor:
             text = pattern.sub(word, text)
         pieces[::2] = text.split(_ASIDE)
         return "".join(pieces)
+
+
+@cache
+def standard_redactor() -> Redactor:
+    """The redactor of all text that is for people."""
+    return Redactor()
+
+
+def _picture(uri: str) -> str:
+    """An embedded picture without what else is in its file; of other embedded data only that it was there."""
+    head, _, content = uri.partition(",")
+    if head != "data:image/png;base64":
+        return "[data]"
+    try:
+        drawn = drawn_only(base64.b64decode(content, validate=True))
+    except (binascii.Error, PictureError):
+        return "[picture]"
+    return f"{head},{base64.b64encode(drawn).decode()}"
 
 
 def _expectation(match: re.Match[str]) -> str:

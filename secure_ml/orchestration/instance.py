@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy.exc import OperationalError
 
+from secure_ml.guard.process import mask_errors
 from secure_ml.guard.telemetry import silence
 from secure_ml.settings import Settings, SettingsError, project_root
 
@@ -41,6 +42,7 @@ def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) 
         SettingsError: a folder cannot be written, or dagster.yaml is missing.
     """
     silence(environ)
+    mask_errors(environ)
     home = settings.dagster
     source = project_root() / "dagster.yaml"
     try:
