@@ -278,7 +278,7 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
     if any(not other.schema.equals(first.schema) for other in datasets):
         raise DatasetError("the datasets to concatenate have different columns or types")
     presence = join(other.presence for other in datasets)
-    labels = {name: join([presence, *(other.labels[name] for other in datasets)]) for name in first.schema.names}
+    labels = {name: join(other.labels[name] for other in datasets) for name in first.schema.names}
 
     def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for other in datasets:
