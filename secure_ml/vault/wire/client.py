@@ -12,7 +12,15 @@ from pathlib import Path
 
 from secure_ml.vault import messages as m
 from secure_ml.vault.errors import VaultError
-from secure_ml.vault.wire.frames import WireError, decode, encode, messages_by_name, receive_frame, send_frame
+from secure_ml.vault.wire.frames import (
+    LARGEST_ANSWER,
+    WireError,
+    decode,
+    encode,
+    messages_by_name,
+    receive_frame,
+    send_frame,
+)
 from secure_ml.vault.wire.peer import peer_uid
 
 _CONNECT_SECONDS = 10.0
@@ -48,7 +56,7 @@ class SocketKernel:
             try:
                 connection = self._connected()
                 send_frame(connection, encode(request))
-                frame = receive_frame(connection)
+                frame = receive_frame(connection, largest=LARGEST_ANSWER)
             except (OSError, WireError) as error:
                 self._close()
                 raise self._unavailable(type(error).__name__) from None

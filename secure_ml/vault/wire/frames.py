@@ -20,7 +20,10 @@ from secure_ml.vault.errors import VaultError
 from secure_ml.vault.messages import Message
 
 LARGEST_FRAME = 16 * 2**20
-"""Bytes; a commit of ten thousand parts has about two million."""
+"""Bytes of a request; a commit of ten thousand parts has about two million."""
+
+LARGEST_ANSWER = 256 * 2**20
+"""Bytes of an answer, which only the kernel sends; the keys of 100 columns in 3,000 parts have about fifty million."""
 
 _LENGTH = struct.Struct(">I")
 _ERRORS = (VaultError, KeyServiceError, StateError, AuditError)
@@ -34,20 +37,20 @@ class KernelFailed(VaultError):
     """The kernel met an error that it did not foresee; its own log names the place."""
 
 
-def send_frame(connection: socket.socket, frame: bytes) -> None:
-    """Sends one frame.
+def send_frame(connection: socket.socket, frame: bytes, *, largest: int = LARGEST_FRAME) -> None:
+    """Sends one frame of at most `largest` bytes.
 
     Raises:
         WireError: it is too large.
         OSError: the connection is gone.
     """
-    if len(frame) > LARGEST_FRAME:
-        raise WireError(f"a message has at most {LARGEST_FRAME} bytes, and this one {len(frame)}")
+    if len(frame) > largest:
+        raise WireError(f"a message has at most {largest} bytes, and this one {len(frame)}")
     connection.sendall(_LENGTH.pack(len(frame)) + frame)
 
 
-def receive_frame(connection: socket.socket) -> bytes | None:
-    """The next frame; None where the other end has closed between two.
+def receive_frame(connection: socket.socket, *, largest: int = LARGEST_FRAME) -> bytes | None:
+    """The next frame, of at most `largest` bytes; None where the other end has closed between two.
 
     Raises:
         WireError: it is cut off or too large.
@@ -56,8 +59,8 @@ def receive_frame(connection: socket.socket) -> bytes | None:
     head = _exactly(connection, _LENGTH.size)
     if not head:
         return None
-    (length,) = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (LARGEST_FRAME + 1,)
-    if length > LARGEST_FRAME:
+    (length,) = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (largest + 1,)
+    if length > largest:
         raise WireError("a frame is cut off, or longer than any message")
     frame = _exactly(connection, length)
     if len(frame) != length:

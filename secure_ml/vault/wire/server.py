@@ -18,7 +18,16 @@ from secure_ml.guard.errors import describe
 from secure_ml.vault.caller import Caller
 from secure_ml.vault.errors import StorageError
 from secure_ml.vault.messages import Message
-from secure_ml.vault.wire.frames import WireError, decode, encode, encode_error, may_cross, receive_frame, send_frame
+from secure_ml.vault.wire.frames import (
+    LARGEST_ANSWER,
+    WireError,
+    decode,
+    encode,
+    encode_error,
+    may_cross,
+    receive_frame,
+    send_frame,
+)
 from secure_ml.vault.wire.peer import login_of, peer_uid
 
 MOST_CONNECTIONS = 256
@@ -119,7 +128,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 _logger.info("refused or failed: %s", words)
                 answer = encode_error(error, words.partition(": ")[2] or words if may_cross(error) else words)
             try:
-                send_frame(self.request, answer)
+                send_frame(self.request, answer, largest=LARGEST_ANSWER)
             except OSError:
                 return
 

@@ -3,15 +3,17 @@
 import socket
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from secure_ml.access.stages import Stage
+from secure_ml.access.stages import SIDES, Stage
 from secure_ml.audit.errors import AuditLogTampered
 from secure_ml.keys.errors import KeyDestroyed
 from secure_ml.vault import messages as m
 from secure_ml.vault.errors import AccessRefused, Tampered
 from secure_ml.vault.wire.frames import (
+    LARGEST_ANSWER,
     LARGEST_FRAME,
     KernelFailed,
     WireError,
@@ -104,3 +106,19 @@ def test_a_frame_that_is_cut_off_or_too_long_is_refused(ends: tuple[socket.socke
 def test_a_message_that_is_too_long_is_not_sent(ends: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(WireError, match="at most"):
         send_frame(ends[0], bytes(LARGEST_FRAME + 1))
+
+
+def test_the_keys_of_forty_columns_in_every_part_that_a_policy_can_ask_for_fit_into_an_answer(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    place = "v1/training/loan_approval/" + "f" * 32
+    keys = {
+        f"{place}/{side}/{bucket}/financial_health_pii/column_of_a_name_{number}": bytes(32)
+        for side in SIDES for bucket in range(1024) for number in range(40)
+    }  # fmt: skip
+    frame = encode(m.KeysReleased(keys=keys, audit_index=7))
+    assert len(frame) > LARGEST_FRAME
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send_frame, ends[0], frame, largest=LARGEST_ANSWER)
+        assert receive_frame(ends[1], largest=LARGEST_ANSWER) == frame
+        sent.result()
