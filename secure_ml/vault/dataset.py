@@ -227,15 +227,15 @@ class Dataset:
 
     def reduce(
         self,
-        function: Callable[[Iterator[pa.RecordBatch]], pa.Table],
+        function: Callable[[Iterator[pa.RecordBatch]], pa.RecordBatch],
         *,
         schema: pa.Schema,
         summary: Summary = dict,
     ) -> Dataset:
-        """A table made from a whole pass over every column; each of its columns may tell of all of them.
+        """A batch made from a whole pass over every column; each of its columns may tell of all of them.
 
         Args:
-            function: from the batches to a table of `schema`.
+            function: from the batches to one batch of `schema`.
             schema: names and types.
             summary: see the attribute.
         """
@@ -243,10 +243,10 @@ class Dataset:
         source = self
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-            table = function(source.scan())
-            if not table.schema.equals(schema):
+            made = function(source.scan())
+            if not made.schema.equals(schema):
                 raise DatasetError("a reduction returned other columns or types than it declared")
-            yield from table.select(list(columns)).to_batches()
+            yield made.select(list(columns))
 
         labels = dict.fromkeys(schema.names, label)
         return Dataset(schema, labels, scan, origins=self.origins, summary=summary, presence=label)

@@ -19,8 +19,8 @@ def classify(raw: Dataset) -> Dataset:
     return raw.reduce(partial(count, found=found), schema=FINDINGS_SCHEMA, summary=lambda: found)
 
 
-def count(batches: Iterator[pa.RecordBatch], *, found: dict[str, str]) -> pa.Table:
-    """The findings table of some batches: counts and words, never a value.
+def count(batches: Iterator[pa.RecordBatch], *, found: dict[str, str]) -> pa.RecordBatch:
+    """The findings of some batches: counts and words, never a value.
 
     Args:
         batches: of one table.
