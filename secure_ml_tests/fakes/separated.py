@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import yaml
 
 from secure_ml_tests.fakes.small_project import PROJECT, Attributes, Change, as_csv, attributes, rows, write_policy
 
@@ -177,6 +178,17 @@ def add_project(made: Separated, content: Attributes) -> Path:
     write_policy(folder, content)
     (folder / "table.csv").write_text(as_csv(rows()), encoding="utf-8")
     return folder
+
+
+def add_loans(made: Separated) -> str:
+    """Two months of the shipped loans as a project of its own, from raw to registered; its name."""
+    shipped = made.tree / "secure_ml" / "defs" / "loan_approval" / "defs.yaml"
+    content: Attributes = yaml.safe_load(shipped.read_text(encoding="utf-8"))["attributes"]
+    content["project"] = "two_months"
+    content["source"]["path"] = str(made.tree / "data" / "loans" / "{partition}.csv")
+    content["source"]["partitions"]["end"] = "2024-02"
+    write_policy(made.projects / "two_months", content)
+    return "two_months"
 
 
 def give_roles(made: Separated, actors: Mapping[str, object]) -> None:

@@ -5,25 +5,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from secure_ml_tests.fakes.separated import KERNEL_USER, PERSON, RUN_USER, Separated, separated
-from secure_ml_tests.fakes.small_project import PROJECT, declare_all
+from secure_ml_tests.fakes.separated import KERNEL_USER, PERSON, RUN_USER, Separated, add_loans, separated
 
 pytestmark = pytest.mark.journey
 
 
 @pytest.fixture(scope="module")
 def ran() -> Iterator[Separated]:
-    with separated(change=declare_all) as made:
-        result = made.secure_ml("run", PROJECT, "--until", "validated")
+    with separated(started=False) as made:
+        project = add_loans(made)
+        made.start()
+        result = made.secure_ml("run", project)
         assert result.returncode == 0, result.stderr + result.stdout
         yield made
 
 
 def test_every_stage_stands_and_its_checks_have_passed(ran: Separated) -> None:
     status = json.loads(ran.secure_ml("status", "--json").stdout)
-    stages = status["projects"][PROJECT]["stages"]
+    stages = status["projects"]["two_months"]["stages"]
     assert status["profile"] == "separated"
-    assert all(stages[stage]["versions"] == 1 and not stages[stage]["unchecked"] for stage in list(stages)[:1])
+    assert [stages[stage]["versions"] for stage in stages] == [2, 2, 2, 1, 1, 1, 1]
+    assert not any(stage["unchecked"] or stage["closed_by_checks"] for stage in stages.values())
 
 
 def test_the_actor_is_the_person_and_the_judge_is_the_assessor(ran: Separated) -> None:

@@ -166,8 +166,8 @@ def test_a_join_needs_keys_of_one_type_and_no_other_common_column() -> None:
 def test_a_reduction_may_tell_of_every_column() -> None:
     schema = pa.schema([pa.field("rows", pa.int64())])
 
-    def size(batches: Iterator[pa.RecordBatch]) -> pa.Table:
-        return pa.table({"rows": [sum(batch.num_rows for batch in batches)]})
+    def size(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+        return pa.record_batch({"rows": [sum(batch.num_rows for batch in batches)]})
 
     labels = [PII, FINANCIAL, HEALTH]
     made = table(labels).reduce(size, schema=schema)
