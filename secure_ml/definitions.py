@@ -14,11 +14,13 @@ from secure_ml.guard.errors import describe
 from secure_ml.guard.process import protect_process
 from secure_ml.guard.telemetry import silence
 from secure_ml.orchestration.component import building_for
+from secure_ml.orchestration.egress import guarded_doors
 from secure_ml.orchestration.io_manager import DoorIOManager
 from secure_ml.orchestration.project import project_definitions
 from secure_ml.orchestration.redacted_errors import replace_error_logger
 from secure_ml.orchestration.registry import RegistryResource
 from secure_ml.orchestration.resources import Doors
+from secure_ml.orchestration.security import security_definitions
 from secure_ml.policy.load import PolicyError
 from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
@@ -38,7 +40,7 @@ def open_installation() -> "Client":
 
 
 def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.Definitions:
-    """The definitions of one environment: shipped projects, drafted projects, resources.
+    """The definitions of one environment: shipped projects, drafted projects, security events, resources.
 
     Args:
         environment: first part of every asset key.
@@ -55,12 +57,15 @@ def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.De
     ]
     doors = Doors(open_installation, environ=os.environ)
     resources: dict[str, Any] = {
-        "doors": doors,
-        "io_manager": DoorIOManager(doors),
+        "doors": guarded_doors(doors),
+        # It asks for the doors so that they are opened, and the tripwire is on, in every run that moves data.
+        "io_manager": dg.IOManagerDefinition(lambda _: DoorIOManager(doors), required_resource_keys={"doors"}),
         "registry": RegistryResource(read_settings(os.environ)),
         **(overrides or {}),
     }
-    return dg.Definitions.merge(shipped, *drafted, dg.Definitions(resources=resources, executor=dg.in_process_executor))
+    security = security_definitions(environment, doors)
+    bound = dg.Definitions(resources=resources, executor=dg.in_process_executor)
+    return dg.Definitions.merge(shipped, *drafted, security, bound)
 
 
 def _leave_out(error: PolicyError) -> None:

@@ -58,6 +58,7 @@ class Finding:
         severity: `error` where something is refused as not authentic or tried to leave; `warn` otherwise.
         entries: the entries of the log that it rests on, in order.
         time: of the last of them, ISO 8601, UTC, as the log has it.
+        resource: on what, by the last of them, such as an asset key.
         words: what was found, for people; no value of a person, no name.
     """
 
@@ -65,6 +66,7 @@ class Finding:
     severity: Severity
     entries: tuple[int, ...]
     time: str
+    resource: str
     words: str
 
     @property
@@ -149,7 +151,7 @@ def repeated_refusals(entry: "AuditEntry", memory: Memory, limits: Limits) -> Fi
             for told in keys:
                 memory._refusals[told].clear()
             words = f"{len(indices)} refusals of one {key.split()[0]} within {limits.refusals_minutes} minutes"
-            return Finding("repeated_refusals", "warn", indices, entry.time, words)
+            return Finding("repeated_refusals", "warn", indices, entry.time, entry.resource, words)
     return None
 
 
@@ -182,7 +184,7 @@ def bulk_decryption(entry: "AuditEntry", memory: Memory, limits: Limits) -> Find
     reading.told = True
     words = f"one actor opened {reading.cells:,} cells in a day; up to {usual:,.0f} would be usual for it"
     entries = tuple(dict.fromkeys((reading.first_entry, entry.entry_index)))
-    return Finding("bulk_decryption", "warn", entries, entry.time, words)
+    return Finding("bulk_decryption", "warn", entries, entry.time, entry.resource, words)
 
 
 def _usual_at_most(days: Iterable[int], limits: Limits) -> float | None:
@@ -203,8 +205,8 @@ def new_actor(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding | None:
     memory._actors.add(str(entry.actor))
     if first:
         return None
-    kind = "service" if str(entry.actor).startswith(_SERVICE) else "person"
-    return Finding("new_actor", "warn", (entry.entry_index,), entry.time, f"a {kind} acts here for the first time")
+    words = f"a {'service' if str(entry.actor).startswith(_SERVICE) else 'person'} acts here for the first time"
+    return Finding("new_actor", "warn", (entry.entry_index,), entry.time, entry.resource, words)
 
 
 def odd_hours(entry: "AuditEntry", memory: Memory, limits: Limits) -> Finding | None:
@@ -219,7 +221,7 @@ def odd_hours(entry: "AuditEntry", memory: Memory, limits: Limits) -> Finding | 
         return None
     memory._odd[str(actor)] = local.date()
     words = f"{entry.action} by a person at {local:%A %H:%M} ({limits.time_zone}), outside working hours"
-    return Finding("odd_hours", "warn", (entry.entry_index,), entry.time, words)
+    return Finding("odd_hours", "warn", (entry.entry_index,), entry.time, entry.resource, words)
 
 
 def failed_verification(entry: "AuditEntry", _: Memory, __: Limits) -> Finding | None:
@@ -227,10 +229,10 @@ def failed_verification(entry: "AuditEntry", _: Memory, __: Limits) -> Finding |
     error = entry.details.get("error")
     if error in _NOT_AUTHENTIC:
         words = f"{entry.action} met {error}: what is stored is not what was committed"
-        return Finding("failed_verification", "error", (entry.entry_index,), entry.time, words)
+        return Finding("failed_verification", "error", (entry.entry_index,), entry.time, entry.resource, words)
     if entry.actor == _NOBODY and entry.outcome == "refused":
         words = f"{entry.action} was asked for with a ticket, or by a caller, that proved nothing"
-        return Finding("failed_verification", "warn", (entry.entry_index,), entry.time, words)
+        return Finding("failed_verification", "warn", (entry.entry_index,), entry.time, entry.resource, words)
     return None
 
 
@@ -241,7 +243,7 @@ def egress_attempt(entry: "AuditEntry", _: Memory, __: Limits) -> Finding | None
     port = entry.details.get("port")
     told = (str(entry.details.get("kind")), str(entry.details.get("destination")), *([f"port {port}"] if port else []))
     words = f"code of a run tried to reach another machine: {', '.join(told)}"
-    return Finding("egress_attempt", "error", (entry.entry_index,), entry.time, words)
+    return Finding("egress_attempt", "error", (entry.entry_index,), entry.time, entry.resource, words)
 
 
 def key_destruction(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding | None:
@@ -253,7 +255,7 @@ def key_destruction(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding |
     if _VERSION_ID.fullmatch(entry.resource) and entry.resource not in memory._versions:
         return None
     words = "keys were destroyed: what they protect cannot be opened again, in no copy"
-    return Finding("key_destruction", "warn", (entry.entry_index,), entry.time, words)
+    return Finding("key_destruction", "warn", (entry.entry_index,), entry.time, entry.resource, words)
 
 
 def clock_set_back(entry: "AuditEntry", memory: Memory, limits: Limits) -> Finding | None:
@@ -263,7 +265,9 @@ def clock_set_back(entry: "AuditEntry", memory: Memory, limits: Limits) -> Findi
     if before is None or before - now <= timedelta(seconds=limits.clock_seconds):
         return None
     words = f"the clock went back by {(before - now).total_seconds():,.0f} seconds"
-    return Finding("clock_set_back", "warn", (entry.entry_index - 1, entry.entry_index), entry.time, words)
+    return Finding(
+        "clock_set_back", "warn", (entry.entry_index - 1, entry.entry_index), entry.time, entry.resource, words
+    )
 
 
 def _time(entry: "AuditEntry") -> datetime:

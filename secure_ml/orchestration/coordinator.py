@@ -13,7 +13,7 @@ from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from secure_ml.access.directory import SCHEDULE, SENSOR
 from secure_ml.access.stages import Stage
 from secure_ml.guard.errors import describe
-from secure_ml.orchestration.resources import TICKET_TAG, stages_of, ticket_tag
+from secure_ml.orchestration.resources import TICKET_TAG, assets_of, stages_of, ticket_tag
 
 if TYPE_CHECKING:
     from secure_ml.policy.load import PolicyError
@@ -41,7 +41,7 @@ class TicketingRunCoordinator(QueuedRunCoordinator):
 
     def _tag(self, run: dg.DagsterRun) -> str:
         """The ticket for a run of one of our projects; empty for a run that opens no door."""
-        keys = self._asset_keys(run)
+        keys = assets_of(run, self._instance)
         places = {key.path[:2] and tuple(key.path[:2]) for key in keys if len(key.path) == 3}
         places = {place for place in places if place[1] in self._client.projects}
         if not places:
@@ -58,17 +58,6 @@ class TicketingRunCoordinator(QueuedRunCoordinator):
             on_behalf_of=next((actor for tag, actor in _STARTED_BY.items() if tag in run.tags), ""),
         )
         return ticket_tag(ticket)
-
-    def _asset_keys(self, run: dg.DagsterRun) -> set[dg.AssetKey]:
-        """The assets that a run makes or judges: its own selection, or else all of its job."""
-        keys = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
-        if keys or run.execution_plan_snapshot_id is None:
-            return keys
-        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-        outputs = [output.properties for step in plan.steps for output in step.outputs if output.properties]
-        made = {output.asset_key for output in outputs if output.asset_key is not None}
-        judged = {output.asset_check_key.asset_key for output in outputs if output.asset_check_key is not None}
-        return made | judged
 
     @cached_property
     def _client(self) -> "Client":

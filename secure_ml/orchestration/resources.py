@@ -82,6 +82,18 @@ def stages_of(run: dg.DagsterRun) -> tuple[Stage, ...]:
 _DIGITS, _LETTERS = "0123456789abcdef", "abcdefghijklmnop"
 
 
+def assets_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
+    """The assets that a run makes or judges: its own selection, or else all of its job."""
+    keys = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
+    if keys or run.execution_plan_snapshot_id is None:
+        return keys
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    outputs = [output.properties for step in plan.steps for output in step.outputs if output.properties]
+    made = {output.asset_key for output in outputs if output.asset_key is not None}
+    judged = {output.asset_check_key.asset_key for output in outputs if output.asset_check_key is not None}
+    return made | judged
+
+
 def ticket_tag(ticket: "TicketIssued") -> str:
     """A ticket as the text of a run's tag: letters only, so that no redactor sees a number in it."""
     return ticket.model_dump_json().encode().hex().translate(str.maketrans(_DIGITS, _LETTERS))
