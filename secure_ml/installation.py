@@ -11,10 +11,12 @@ from pathlib import Path
 from secure_ml.access.actors import Actors
 from secure_ml.access.directory import Appointed, Directory, SoleUser
 from secure_ml.audit.log import AuditLog
-from secure_ml.keys.context import secret_id
+from secure_ml.keys.context import INSTALLATION, secret_id
 from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.derivation import derive
-from secure_ml.keys.local_file import LocalFileKeyService
+from secure_ml.keys.errors import KeyNotFound
+from secure_ml.keys.opening import open_key_service
+from secure_ml.keys.service import KeyService
 from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
 from secure_ml.policy.load import PolicyError
@@ -27,11 +29,12 @@ from secure_ml.vault.audit_reading import register_audit_reading
 from secure_ml.vault.client import Client
 from secure_ml.vault.describing import register_description
 from secure_ml.vault.egress_reporting import register_egress_reporting
-from secure_ml.vault.errors import StorageError
+from secure_ml.vault.errors import AccessRefused, StorageError
 from secure_ml.vault.exploring import register_exploring
 from secure_ml.vault.grant_store import GrantStore
 from secure_ml.vault.granting import register_grants
 from secure_ml.vault.kernel import InProcessKernel, KernelCore
+from secure_ml.vault.key_custody import register_keys
 from secure_ml.vault.versions import VersionStore
 from secure_ml.vault.wire.client import SocketKernel
 from secure_ml.vault.wire.peer import login_of
@@ -68,7 +71,8 @@ class Installation(Client):
         self.settings, self.projects = settings, projects
         if settings.kernel_socket is None:
             make_private(settings.home)
-        store = KeyStore.connect(settings.key_store_url, service=self._key_service())
+        self._services: dict[str, KeyService] = {}
+        store = self._key_store()
         seed, commitment_secret = self._own_secret(store, _SIGNING_KEY), self._own_secret(store, _COMMITMENTS)
         self.signing_key = SigningKey.from_seed(seed, name=_SIGNING_KEY_NAME)
         self.state = State.open(settings.state_url)
@@ -100,6 +104,7 @@ class Installation(Client):
         )
         register_budget(core, self.ledger, self.policy_of)
         register_description(core, log=self.log, versions=self.versions)
+        register_keys(core, custody=self.keys, versions=self.versions, open_service=self._next_key_service)
         grants = GrantStore(self.state, self.log, self.signing_key, self.versions.index)
         register_grants(core, log=self.log, grants=grants, policy_of=self.policy_of, clock=self._clock)
         register_exploring(
@@ -118,29 +123,47 @@ class Installation(Client):
             return SoleUser(login_of(os.geteuid()))
         return Appointed(Actors.load(self.settings.actors), self.settings.run_users)
 
-    def _key_service(self) -> LocalFileKeyService:
-        """The root key, made on the first day only: data without its key is an accident to be repaired, not hidden."""
-        keys = self.settings.keys
-        if not LocalFileKeyService.exists(keys):
-            self._require_first_day(keys, "its root key")
-            return LocalFileKeyService.create(keys)
-        service = LocalFileKeyService.open(keys)
-        if not self.settings.key_store.exists():
-            self._require_first_day(self.settings.key_store, "its key store")
-        return service
+    def _key_store(self) -> KeyStore:
+        settings = self.settings
+        self._key_service(INSTALLATION)
+        if not settings.key_store.exists():
+            self._require_first_day(str(settings.key_store), "its key store")
+        return KeyStore.connect(
+            settings.key_store_url, service=self._key_service, environments=settings.key_environments
+        )
+
+    def _key_service(self, environment: str) -> KeyService:
+        """What holds the root key of an environment, opened once.
+
+        A root key is made on the first day only: data without its key is an accident to be repaired, not hidden.
+        """
+        uri = self.settings.key_services.get(environment, self.settings.key_service)
+        if uri not in self._services:
+            try:
+                self._services[uri] = open_key_service(uri, environ=os.environ, create=False)
+            except KeyNotFound:
+                self._require_first_day(str(self.settings.keys), "its root key")
+                self._services[uri] = open_key_service(uri, environ=os.environ, create=True)
+        return self._services[uri]
+
+    def _next_key_service(self, uri: str) -> KeyService:
+        """The service that keys are to be moved to. Whose administrator asks the kernel could name one of his own."""
+        if self.settings.kernel_socket is not None and uri != self.settings.next_key_service:
+            raise AccessRefused("the kernel moves keys only to what its own user set as SECURE_ML_NEXT_KEY_SERVICE")
+        return open_key_service(uri, environ=os.environ, create=True)
 
     def _own_secret(self, store: KeyStore, scope: str) -> bytes:
         """A secret that the log itself needs; it is not there on the first day only."""
         if not store.holds(secret_id(scope)):
-            self._require_first_day(self.settings.key_store, scope)
+            self._require_first_day(str(self.settings.key_store), scope)
         return store.secret(scope, create=True)
 
-    def _require_first_day(self, missing: Path, what: str) -> None:
+    def _require_first_day(self, place: str, what: str) -> None:
         # The vault of another user's runs is not the kernel's to enter.
         places = [self.settings.state_file, self.settings.vault if self.settings.kernel_socket is None else None]
         if any(place is not None and place.exists() for place in places):
             raise InstallationError(
-                f"{self.settings.home} holds data, but {what} is not in {missing}; restore the keys from their "
+                f"{self.settings.home} holds data, but {what} is not in {place}; restore the keys from their "
                 "backup, or set SECURE_ML_KEYS to where they are"
             )
 

@@ -53,10 +53,13 @@ class Settings:
 
     Attributes:
         home: everything it writes, but for its keys.
-        keys: root key, signing key and key store; never inside `home`, since a copied home must open nothing.
+        keys: key store, and root key where that is a file; never inside `home`, since a copied home must open nothing.
         profile: what is promised.
         state_url: database of log, heads, verdicts and budget.
         key_service: URI of what holds the root key.
+        key_services: URI for each environment that has a key service of its own, by its name.
+        key_environments: environments whose keys this process opens, `installation` among them; None for all.
+        next_key_service: URI of the only key service that a kernel behind a socket moves keys to; "" for none.
         kernel_socket: where the kernel answers; None in the profile `personal`, whose kernel is in every process.
         actors: who has which roles; read by the kernel only.
         run_users: login that the runs of an environment execute as; read by the kernel, and by who launches runs.
@@ -69,6 +72,9 @@ class Settings:
     profile: Profile
     state_url: str
     key_service: str
+    key_services: Mapping[str, str] = field(default_factory=dict)
+    key_environments: frozenset[str] | None = None
+    next_key_service: str = ""
     kernel_socket: Path | None = None
     actors: Path | None = None
     run_users: Mapping[str, str] = field(default_factory=dict)
@@ -132,10 +138,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """The settings that the environment asks for.
 
     Args:
-        environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE`, `SECURE_ML_STATE_URL` and
-            `SECURE_ML_KEY_SERVICE`, all optional; outside of the profile `personal` also `SECURE_ML_KERNEL_SOCKET`,
-            `SECURE_ML_ASSESSOR_SOCKET`, `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas),
-            `SECURE_ML_ASSESSOR_USER` and `SECURE_ML_ACTORS`.
+        environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE`, `SECURE_ML_STATE_URL`,
+            `SECURE_ML_KEY_SERVICE`, `SECURE_ML_KEY_SERVICES` (`environment=URI`, separated by spaces) and
+            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas), all optional; outside of the profile `personal` also
+            `SECURE_ML_NEXT_KEY_SERVICE`, `SECURE_ML_KERNEL_SOCKET`, `SECURE_ML_ASSESSOR_SOCKET`,
+            `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas), `SECURE_ML_ASSESSOR_USER` and
+            `SECURE_ML_ACTORS`.
 
     Raises:
         SettingsError: the profile is unknown, the keys would lie inside the home, or what the profile needs is not set.
@@ -150,14 +158,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"SECURE_ML_PROFILE must be one of {', '.join(Profile)}")
     state_url = environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{home}/state/state.db"
     key_service = environ.get("SECURE_ML_KEY_SERVICE") or keys.as_uri()
+    key_services = _key_services(environ.get("SECURE_ML_KEY_SERVICES", ""))
+    served = frozenset(filter(None, (one.strip() for one in environ.get("SECURE_ML_KEY_ENVIRONMENTS", "").split(","))))
     if name == Profile.PERSONAL:
-        return Settings(home, keys, Profile.PERSONAL, state_url, key_service)
+        return Settings(home, keys, Profile.PERSONAL, state_url, key_service, key_services, served or None)
     return Settings(
         home,
         keys,
         Profile(name),
         environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{keys}-state/state.db",
         key_service,
+        key_services,
+        served or None,
+        environ.get("SECURE_ML_NEXT_KEY_SERVICE", ""),
         kernel_socket=_path(_needed(environ, "SECURE_ML_KERNEL_SOCKET", "the socket that the kernel answers on")),
         actors=_path(environ.get("SECURE_ML_ACTORS") or f"{keys}-access/actors.yaml"),
         run_users=_run_users(_needed(environ, "SECURE_ML_RUN_USERS", "who runs execute as: training=login,…")),
@@ -175,6 +188,13 @@ def _needed(environ: Mapping[str, str], name: str, meaning: str) -> str:
     if not value:
         raise SettingsError(f"set {name} to {meaning}: this profile needs it, see docs/separated.md")
     return value
+
+
+def _key_services(text: str) -> Mapping[str, str]:
+    pairs = [pair.partition("=") for pair in text.split()]
+    if any(not environment or not uri for environment, _, uri in pairs):
+        raise SettingsError("SECURE_ML_KEY_SERVICES is a list such as development=file:/srv/dev-keys training=vault:…")
+    return MappingProxyType({environment: uri for environment, _, uri in pairs})
 
 
 def _run_users(text: str) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from secure_ml.cli import access, audit, demo, generate, init, kernel, run, status, ui
+from secure_ml.cli import access, audit, demo, generate, init, kernel, keys, run, status, ui
 from secure_ml.cli.screen import quiet_libraries, show_error
 from secure_ml.guard.process import protect_process
 from secure_ml.guard.telemetry import silence
@@ -30,6 +30,7 @@ app.command("assessor")(kernel.assessor)
 app.add_typer(generate.app, name="generate")
 app.add_typer(access.app, name="access")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

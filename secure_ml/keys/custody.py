@@ -141,6 +141,14 @@ class KeyCustody:
         """
         return self.destroy(secret_id(scope), cause=cause)
 
+    def key_service(self, environment: str) -> KeyService:
+        """What holds the root key of an environment that is served here.
+
+        Raises:
+            KeyServiceError: It is not.
+        """
+        return self._store.environment_keys.service(environment)
+
     def environments(self) -> tuple[str, ...]:
         """The environments that have keys and are served here, and the installation.
 
