@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from secure_ml.access.stages import Stage
+from secure_ml.cli.screen import quiet_libraries
+from secure_ml.guard.telemetry import silence
 from secure_ml.orchestration.runs import Outcome, Planned
 
 _PR_SET_DUMPABLE = 4
@@ -42,6 +44,8 @@ def read_outcome(line: str) -> Outcome:
 
 def main() -> None:
     """Executes what the launcher asks for, until it closes the line."""
+    silence(os.environ)
+    quiet_libraries()
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     # What a run prints must not look like an answer: the answers get a descriptor of their own.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
