@@ -34,6 +34,7 @@ Kind = Literal[
 Severity = Literal["warn", "error"]
 
 _NOBODY = "unverified"
+_KERNEL = "service:kernel"
 _SERVICE = "service:"
 _NOT_AUTHENTIC = frozenset(
     {"AuditLogTampered", "CheckpointRefused", "KeyRefused", "KeyStoreRolledBack", "SignatureRefused", "Tampered"}
@@ -198,14 +199,19 @@ def _usual_at_most(days: Iterable[int], limits: Limits) -> float | None:
 
 
 def new_actor(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding | None:
-    """The log has an actor that it did not have before. The first one, who made the installation, is not told."""
-    if entry.actor in (None, _NOBODY) or entry.actor in memory._actors:
+    """The log has an actor that it did not have before.
+
+    The first person is not told, who made the installation, and neither are the services that were there before: they
+    are the installation itself.
+    """
+    actor = entry.actor
+    if actor is None or actor in (_NOBODY, _KERNEL) or actor in memory._actors:
         return None
-    first = not memory._actors
-    memory._actors.add(str(entry.actor))
-    if first:
+    founded = any(not known.startswith(_SERVICE) for known in memory._actors)
+    memory._actors.add(actor)
+    if not founded:
         return None
-    words = f"a {'service' if str(entry.actor).startswith(_SERVICE) else 'person'} acts here for the first time"
+    words = f"a {'service' if actor.startswith(_SERVICE) else 'person'} acts here for the first time"
     return Finding("new_actor", "warn", (entry.entry_index,), entry.time, entry.resource, words)
 
 

@@ -174,19 +174,12 @@ def test_a_day_begins_at_midnight_of_the_time_zone() -> None:
     assert log.findings("bulk_decryption", Limits(time_zone="Asia/Kolkata")) == []
 
 
-def test_a_new_actor_is_told_once_and_the_first_of_all_is_not() -> None:
-    log = (
-        Log()
-        .add()
-        .add(actor=BOB)
-        .add(actor=BOB)
-        .add(actor=SENSOR)
-        .add(actor=None)
-        .add("x", "refused", actor="unverified")
-    )
+def test_a_new_actor_is_told_once_and_the_founder_and_the_services_before_are_not() -> None:
+    log = Log().add(actor="service:first").add(actor=ALICE).add(actor=BOB).add(actor=BOB).add(actor=SENSOR)
+    log.add(actor="service:kernel").add(actor=None).add("x", "refused", actor="unverified")
     assert [(f.entries, f.words) for f in log.findings("new_actor")] == [
-        ((1,), "a person acts here for the first time"),
-        ((3,), "a service acts here for the first time"),
+        ((2,), "a person acts here for the first time"),
+        ((4,), "a service acts here for the first time"),
     ]
 
 
