@@ -52,7 +52,7 @@ def test_the_marks_that_are_known_are_found() -> None:
     assert set(_marks()) >= {
         "secure_ml/manifest/1", "secure_ml/verdict/1", "secure_ml/content-digest/1", "secure_ml/evaluation/1",
         "secure_ml/training/1", "secure_ml/registration/1", "secure_ml.model/1", "secure_ml key store 2",
-        "secure_ml wrapped key v1", "manifest.v1", "verdict.v1", "ticket.v1", "SMLW", "SMLR", "tk1_",
+        "secure_ml wrapped key v1", "manifest.v1", "verdict.v1", "ticket.v2", "SMLW", "SMLR", "tk1_",
     }  # fmt: skip
 
 
