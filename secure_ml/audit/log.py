@@ -4,7 +4,7 @@ Belongs here: the one place that writes the log's tables. Must stay out: decisio
 (a port, `Signer`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from secure_ml.audit.checkpoint import Checkpoint, Signer, sign_checkpoint
 from secure_ml.audit.errors import AuditError, AuditLogTampered
 from secure_ml.audit.event import AuditEvent, Detail, encode_leaf
+from secure_ml.audit.group_commit import GroupCommit
 from secure_ml.audit.merkle import Frontier, consistency_ranges, inclusion_ranges, leaf_hash
 from secure_ml.audit.verification import CheckpointKey, Verification, read_leaf, signed_page, signed_tip, verify_log
 from secure_ml.state.database import State
@@ -78,6 +79,7 @@ class AuditLog:
         self._key = CheckpointKey(origin, signer.name, signer.public_key)
         self._commitment_secret = commitment_secret
         self._clock = clock
+        self._recording = GroupCommit(self._record)
 
     @property
     def key(self) -> CheckpointKey:
@@ -109,15 +111,19 @@ class AuditLog:
         return index
 
     def record(self, event: AuditEvent) -> int:
-        """Append in a durable transaction of its own and return the entry's index.
+        """Append in a durable transaction, shared with whoever records at the same time, and return the entry's index.
 
         Raises:
             StateError: The log is unavailable; nothing was appended, so what it was to record must not happen.
             AuditLogTampered: See `append`.
             AuditError: See `append`.
         """
+        self._state.require_no_transaction()
+        return self._recording.add(event)
+
+    def _record(self, events: Sequence[AuditEvent]) -> list[int]:
         with self._state.transaction() as connection:
-            return self.append(connection, event)
+            return [self.append(connection, event) for event in events]
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint; kept elsewhere, it makes any later rewriting of the log evident.

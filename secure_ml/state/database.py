@@ -61,8 +61,7 @@ class State:
             StateError: The database failed, or this thread has a transaction open already and would wait for itself.
             StateConflict: A constraint refused the change.
         """
-        if getattr(self._open, "held", False):
-            raise StateError(f"{self._place}: a transaction is open in this thread; pass its connection on instead")
+        self.require_no_transaction()
         self._open.held = True
         try:
             with self._writer.begin() as connection:
@@ -71,6 +70,15 @@ class State:
             raise state_error(error, place=self._place) from None
         finally:
             self._open.held = False
+
+    def require_no_transaction(self) -> None:
+        """Returns if this thread has no write transaction open; with one it would wait for itself.
+
+        Raises:
+            StateError: It has.
+        """
+        if getattr(self._open, "held", False):
+            raise StateError(f"{self._place}: a transaction is open in this thread; pass its connection on instead")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
