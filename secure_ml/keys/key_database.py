@@ -91,14 +91,14 @@ class KeyDatabase:
             parsed = parse_database_url(url)
             place = parsed.render_as_string(hide_password=True)
             prepare_sqlite_file(parsed)
-            maker = cls(
-                place=place, writer=build_engine(parsed, writes=True), reader=build_engine(parsed, writes=False)
-            )
-            maker._require_format()
+            reader, maker = build_engine(parsed, writes=False), build_engine(parsed, writes=True)
+            if parsed.get_backend_name() == "postgresql":
+                maker = maker.execution_options(isolation_level="READ COMMITTED")
+            cls(place=place, writer=maker, reader=reader)._require_format()
             writer = build_engine(parsed, writes=True, on_begin=_QUEUE_WRITERS)
         except StateError as error:
             raise KeyServiceError(f"key store: {error}") from None
-        return cls(place=place, writer=writer, reader=maker._reader)
+        return cls(place=place, writer=writer, reader=reader)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -145,7 +145,8 @@ class KeyDatabase:
 
     def _make(self) -> None:
         with self.writing() as connection:
-            # PostgreSQL's DDL waits for no one: without the lock two first starts would both create the tables.
+            # PostgreSQL's DDL waits for no one: without the lock two first starts would both create the tables. Who
+            # waited for it must see what the other made, which a serialisable snapshot would not show.
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7521094360122)")
             _metadata.create_all(connection)

@@ -50,20 +50,28 @@ class Place:
     def state_file(self) -> Path:
         return self.folder / "state.db"
 
+    @property
+    def store_url(self) -> str:
+        return f"sqlite:///{self.key_store}"
+
+    @property
+    def state_url(self) -> str:
+        return f"sqlite:///{self.state_file}"
+
     def service(self) -> LocalFileKeyService:
         keys = self.folder / "keys"
         return LocalFileKeyService.open(keys) if LocalFileKeyService.exists(keys) else LocalFileKeyService.create(keys)
 
     def store(self) -> KeyStore:
-        return KeyStore.connect(f"sqlite:///{self.key_store}", service=self.service())
+        return KeyStore.connect(self.store_url, service=self.service())
 
     def custody(self) -> KeyCustody:
         """Opened as a process does."""
-        state = State.open(f"sqlite:///{self.state_file}")
+        state = State.open(self.state_url)
         return KeyCustody(self.store(), state=state, log=self._log(state), actor="service:kernel")
 
     def log(self) -> list[AuditEntry]:
-        return list(self._log(State.open(f"sqlite:///{self.state_file}")).entries())
+        return list(self._log(State.open(self.state_url)).entries())
 
     def told(self, *actions: str) -> list[tuple[str, str, str]]:
         """Action, resource and outcome of the log's entries of these actions."""
