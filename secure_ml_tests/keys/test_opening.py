@@ -85,7 +85,9 @@ def test_a_person_is_asked_for_the_passphrase(tmp_path: Path) -> None:
     assert opened.key_id == made.key_id
 
 
-@pytest.mark.parametrize("uri", ["", "vault", "/nowhere/keys", "http://vault.example/secret-of-tests", "sqlite:///keys.db"])
+@pytest.mark.parametrize(
+    "uri", ["", "vault", "/nowhere/keys", "http://vault.example/secret-of-tests", "sqlite:///keys.db"]
+)
 def test_an_unknown_scheme_is_refused_with_the_known_ones(uri: str) -> None:
     with pytest.raises(KeyServiceError, match="file:, vault:, awskms:, pkcs11:") as refused:
         open_key_service(uri, environ={}, create=True)
