@@ -9,7 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from secure_ml.policy.columns import ColumnPolicy, Consent, Subject, TargetLabel
+from secure_ml.policy.environments import REAL_ENVIRONMENTS, Environments
 from secure_ml.policy.gates import Approvals, Gates, Retention, Storage
+from secure_ml.policy.labels import Entity, Identifiability
 from secure_ml.policy.model import PolicyModel, fault, faults
 from secure_ml.policy.quality import Quality
 from secure_ml.policy.source import Source
@@ -35,7 +37,10 @@ class Policy(PolicyModel):
     owners: tuple[str, ...] = Field(
         min_length=1, description="Teams that own the assets, each `team:name`, as Dagster shows them."
     )
-    source: Source = Field(description="Where the table comes from.")
+    source: Source = Field(description="Where the real table comes from, in training and production.")
+    environments: Environments = Field(
+        default=Environments(), description="Where development and test, which never read the real table, get theirs."
+    )
     subject: Subject | None = Field(
         default=None, description="The subject key. Without one, every row counts as a subject of its own."
     )
@@ -97,6 +102,19 @@ class Policy(PolicyModel):
             raise fault("training.backtest", "needs a partitioned source")
         return self
 
+    @model_validator(mode="after")
+    def _real_table_stays_where_it_is(self) -> "Policy":
+        for environment in ("development", "test"):
+            own = self.environments.own(environment)
+            if own is None:
+                continue
+            field = f"environments.{environment}.source"
+            if (own.source.path, own.source.url_env) == (self.source.path, self.source.url_env):
+                raise fault(field, "is the real table; {environment} needs a table of its own", environment=environment)
+            if self.training.backtest is not None and own.source.partitions.kind == "none":
+                raise fault(f"{field}.partitions", "training.backtest needs a partitioned source")
+        return self
+
     def _named_columns(self) -> Iterator[tuple[str, str]]:
         yield "label.column", self.label.column
         if self.subject is not None:
@@ -117,10 +135,36 @@ class Policy(PolicyModel):
         """Names of the columns whose use is one of `kinds`, in the policy's order."""
         return tuple(name for name, column in self.columns.items() if column.use.kind in kinds)
 
+    def searched_for_in(self, text_column: str) -> tuple[str, ...]:
+        """Columns whose values `scrub_text` looks for in a text of the same row: direct identifiers and the subject."""
+        subject = None if self.subject is None else self.subject.column
+        return tuple(
+            name
+            for name, column in self.columns.items()
+            if name != text_column
+            and column.entity is not Entity.FREE_TEXT
+            and (column.identifiability is Identifiability.DIRECT or name == subject)
+        )
+
+    def source_of(self, environment: str) -> Source | None:
+        """Where an environment's table comes from; None where it has none, and must not read another's."""
+        if environment in REAL_ENVIRONMENTS:
+            return self.source
+        own = self.environments.own(environment)
+        return None if own is None else own.source
+
+    def seen_in(self, environment: str) -> "Policy":
+        """The policy as it holds in an environment: with the source and the gates of that environment's own table."""
+        own = self.environments.own(environment)
+        if own is None:
+            return self
+        gates = self.gates if own.gates == "block" else self.gates.warning()
+        return self.model_copy(update={"source": own.source, "gates": gates})
+
     @property
     def digest(self) -> str:
-        """SHA-256 of the whole policy's canonical JSON, hexadecimal."""
-        return _digest(self.model_dump(mode="json"))
+        """SHA-256 of the policy's canonical JSON, hexadecimal, without the tables of other environments."""
+        return _digest(self.model_dump(mode="json", exclude={"environments"}))
 
     @property
     def data_digest(self) -> str:
@@ -128,7 +172,7 @@ class Policy(PolicyModel):
         return _digest(self.model_dump(mode="json", exclude=_NOT_ABOUT_DATA))
 
 
-_NOT_ABOUT_DATA = {"training", "gates", "approvals", "retention", "title", "owners"}
+_NOT_ABOUT_DATA = {"training", "gates", "approvals", "retention", "title", "owners", "environments"}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from secure_ml.vault.deriving import Deriving
 from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.judging import Judging
 from secure_ml.vault.manifest import Address
+from secure_ml.vault.opened import OpenedVersions
 from secure_ml.vault.reading import Reading
 from secure_ml.vault.versions import VersionStore
 from secure_ml.vault.writing import Writing
@@ -61,8 +62,12 @@ class KernelCore:
         self.admission = Admission(
             log=log, signing_key=signing_key, policy_of=policy_of, directory=directory, clock=clock
         )
-        reading = Reading(self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of)
-        writing = Writing(self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of, clock=clock)
+        self._policy_of = policy_of
+        opened = OpenedVersions()
+        reading = Reading(self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of, opened=opened)
+        writing = Writing(
+            self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of, opened=opened, clock=clock
+        )
         self._handlers: dict[type[m.Message], Handler] = {
             m.IssueTicket: self.admission.issue,
             m.RecordSource: self._record_source,
@@ -104,7 +109,14 @@ class KernelCore:
     def _record_source(self, request: m.RecordSource) -> m.Recorded:
         address = Address(request.environment, request.project, Stage.RAW, request.partition)
         asked = Request("write", Stage.RAW, Stage.RAW, (), WHOLE)
-        _, index = self.admission.admit(request, "source.read", address, asked)
+        ticket, index = self.admission.admit(request, "source.read", address, asked)
+        if self._policy_of(request.project).source_of(request.environment) is None:
+            error = AccessRefused(
+                f"{request.environment} never reads the real table: declare a table of its own under "
+                f"environments.{request.environment}.source in the policy of {request.project}"
+            )
+            self.admission.fail("source.read", address, ticket, error)
+            raise error
         return m.Recorded(audit_index=index)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import FunctionType, MappingProxyType, MethodType
 
+from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Category, Entity, Identifiability
 
 _BOTTOM = frozenset({Category.INTERNAL})
@@ -78,6 +79,11 @@ class Label:
             )
         except ValueError:
             raise LabelError("a label's category, entity and identifiability come from the policy reference") from None
+
+
+def declared_label(column: ColumnPolicy) -> Label:
+    """The label of a raw column that the policy declares."""
+    return Label(frozenset({column.category}), column.entity, column.identifiability)
 
 
 PUBLIC = Label(frozenset({Category.INTERNAL}), Entity.NONE, Identifiability.NONE)

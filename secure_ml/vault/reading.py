@@ -6,7 +6,7 @@ Belongs here: what follows admission of a read. Must stay out: decisions, files,
 from collections.abc import Callable, Sequence
 
 from secure_ml.access.decisions import Request, RequestKind
-from secure_ml.access.stages import CHECKS, Stage
+from secure_ml.access.stages import CHECKS
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
@@ -19,6 +19,7 @@ from secure_ml.vault.admission import Admission
 from secure_ml.vault.errors import AccessRefused, VaultError
 from secure_ml.vault.governing import require_current
 from secure_ml.vault.manifest import Address, Manifest, key_context
+from secure_ml.vault.opened import OpenedVersions
 from secure_ml.vault.versions import VersionStore
 
 
@@ -33,10 +34,10 @@ class Reading:
         keys: KeyCustody,
         versions: VersionStore,
         policy_of: Callable[[str], Policy],
+        opened: OpenedVersions,
     ) -> None:
         self._admission, self._log, self._keys = admission, log, keys
-        self._versions, self._policy_of = versions, policy_of
-        self._opened: set[tuple[str, Stage, bool, str]] = set()
+        self._versions, self._policy_of, self._opened = versions, policy_of, opened
 
     def open_version(self, request: m.OpenVersion) -> m.VersionOpened:
         """The head of an address, verified, once its checks have passed."""
@@ -52,7 +53,7 @@ class Reading:
         except VaultError as error:
             self._admission.fail("version.open", address, ticket, error)
             raise
-        self._opened.add((ticket.run_id, request.by, request.assess, manifest.version_id))
+        self._opened.open(ticket.run_id, request.by, manifest.version_id, assess=request.assess)
         return m.VersionOpened(manifest=body, audit_index=index)
 
     def release_keys(self, request: m.ReleaseKeys) -> m.KeysReleased:
@@ -67,6 +68,7 @@ class Reading:
             if not request.assess:
                 self._versions.require_passed(manifest, CHECKS[request.stage])
             released = release(self._keys, manifest, columns=request.columns, sections=request.sections)
+            self._opened.read(ticket.run_id, request.by, manifest.version_id, assess=request.assess)
         except (VaultError, KeyServiceError) as error:
             self._admission.fail("version.read", address, ticket, error)
             raise
@@ -74,7 +76,7 @@ class Reading:
 
     def _opened_version(self, request: m.ReleaseKeys, address: Address, ticket: Ticket) -> Manifest:
         """The verified manifest of a version that this run opened as the head, for this stage and in this way."""
-        if (ticket.run_id, request.by, request.assess, request.version_id) not in self._opened:
+        if request.version_id not in self._opened.opened_by(ticket.run_id, request.by, assess=request.assess):
             raise AccessRefused(f"{address}: this run has not opened the version; open it first")
         manifest, _ = self._versions.manifest(request.version_id)
         if manifest.address != address:

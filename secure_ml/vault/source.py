@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from secure_ml.policy.project import Policy
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import SourceError
-from secure_ml.vault.labels import STRICTEST, Label
+from secure_ml.vault.labels import STRICTEST, Label, declared_label
 
 if TYPE_CHECKING:
     from sqlalchemy import CursorResult
@@ -76,12 +76,7 @@ def _labelled(policy: Policy, schema: pa.Schema, *, place: str) -> dict[str, Lab
     missing = [name for name in policy.columns if name not in names]
     if missing:
         raise SourceError(f"{place}: lacks the declared columns {', '.join(missing)}; correct the file or the policy")
-    return {
-        name: Label(frozenset({c.category}), c.entity, c.identifiability)
-        if (c := policy.columns.get(name)) is not None
-        else STRICTEST
-        for name in names
-    }
+    return {name: declared_label(policy.columns[name]) if name in policy.columns else STRICTEST for name in names}
 
 
 def _csv(policy: Policy, path: Path) -> Dataset:

@@ -11,7 +11,6 @@ from datetime import datetime
 import pyarrow as pa
 
 from secure_ml.access.decisions import Request
-from secure_ml.access.stages import Stage
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
@@ -24,9 +23,11 @@ from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
 from secure_ml.vault.deriving import project_secret
 from secure_ml.vault.errors import AccessRefused, VaultError
-from secure_ml.vault.governing import governing_digest
+from secure_ml.vault.flow import Parents, require_labels, require_opened, require_parents
+from secure_ml.vault.governing import governing_digest, require_current
 from secure_ml.vault.labels import Label, LabelError
 from secure_ml.vault.manifest import Address, Manifest, Part, key_context
+from secure_ml.vault.opened import OpenedVersions
 from secure_ml.vault.parts import part_file
 from secure_ml.vault.versions import VersionStore
 
@@ -52,10 +53,11 @@ class Writing:
         keys: KeyCustody,
         versions: VersionStore,
         policy_of: Callable[[str], Policy],
+        opened: OpenedVersions,
         clock: Callable[[], datetime],
     ) -> None:
         self._admission, self._log, self._keys = admission, log, keys
-        self._versions, self._policy_of, self._clock = versions, policy_of, clock
+        self._versions, self._policy_of, self._opened, self._clock = versions, policy_of, opened, clock
         self._writes: dict[str, _Write] = {}
 
     def begin_write(self, request: m.BeginWrite) -> m.WriteBegun:
@@ -102,9 +104,8 @@ class Writing:
     def _manifest_of(self, request: m.CommitWrite, write: _Write, *, created: datetime) -> Manifest:
         schema, labels = _described(request, write.address)
         policy = self._policy_of(request.project)
-        if request.stage is Stage.RAW:
-            _require_declared_labels(labels, policy)
         _require_begun_parts(request, labels, write)
+        require_labels(write.address, labels, policy, self._parents(request, write, policy))
         return Manifest(
             write.address,
             request.version_id,
@@ -114,12 +115,22 @@ class Writing:
             schema,
             labels,
             request.parents,
-            governing_digest(policy, request.stage),
+            governing_digest(policy, write.address),
             tuple(Part(**part.model_dump()) for part in request.parts),
             request.summary,
             write.run_id,
             created.isoformat(),
         )
+
+    def _parents(self, request: m.CommitWrite, write: _Write, policy: Policy) -> Parents:
+        """The verified manifests of the versions that the run made this one from."""
+        opened = self._opened.opened_by(write.run_id, request.stage)
+        read = self._opened.read_by(write.run_id, request.stage)
+        require_opened(write.address, request.parents, opened=opened, read=read)
+        parents = [self._versions.manifest(parent)[0] for parent in request.parents]
+        for parent in parents:
+            require_current(parent, policy)
+        return require_parents(write.address, parents)
 
     def abandon_write(self, request: m.AbandonWrite) -> m.Recorded:
         """Destroys the keys of a write that is given up."""
@@ -159,13 +170,6 @@ def _described(request: m.CommitWrite, address: Address) -> tuple[pa.Schema, Map
     if sorted(schema.names) != sorted(labels):
         raise AccessRefused(f"{address}: every column needs one label, and every label a column")
     return schema, labels
-
-
-def _require_declared_labels(labels: Mapping[str, Label], policy: Policy) -> None:
-    for name, column in policy.columns.items():
-        declared = Label(frozenset({column.category}), column.entity, column.identifiability)
-        if name not in labels or not labels[name].covers(declared):
-            raise AccessRefused(f"column {name} of raw must bear at least the label that the policy declares")
 
 
 def _require_begun_parts(request: m.CommitWrite, labels: Mapping[str, Label], write: _Write) -> None:

@@ -23,11 +23,12 @@ def test_fifty_readers_of_one_version_agree(checked_project: SmallProject) -> No
 
 def test_readers_are_never_refused_because_somebody_commits_meanwhile(checked_project: SmallProject) -> None:
     door = checked_project.door()
-    door.write(Stage.MASKED, "", masked_table(1))
+    origins = checked_project.parents(Stage.MASKED, door=door)
+    door.write(Stage.MASKED, "", masked_table(1, origins=origins))
 
     def write(number: int) -> None:
         with contextlib.suppress(HeadMoved):
-            door.write(Stage.MASKED, "", masked_table(1 + number))
+            door.write(Stage.MASKED, "", masked_table(1 + number, origins=origins))
 
     def read(number: int) -> int:
         # Another process has an index of the log of its own.

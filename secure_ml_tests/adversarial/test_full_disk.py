@@ -34,7 +34,7 @@ def require_untouched(project: SmallProject, before: list[str], *, error: str = 
 def test_a_disk_full_in_the_parquet_writer(
     checked_project: SmallProject, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    checked_project.door().write(Stage.MASKED, "", masked_table())
+    checked_project.write(Stage.MASKED, masked_table())
     before = versions(checked_project)
     original = getattr(parts.pq.ParquetWriter, call)
     calls: list[object] = []
@@ -48,7 +48,7 @@ def test_a_disk_full_in_the_parquet_writer(
     with monkeypatch.context() as patch:
         patch.setattr(parts.pq.ParquetWriter, call, refuse)
         with pytest.raises(StorageError, match="the disk is full; free space"):
-            checked_project.door().write(Stage.MASKED, "", masked_table(80))
+            checked_project.write(Stage.MASKED, masked_table(80))
     require_untouched(checked_project, before)
 
 
@@ -56,7 +56,7 @@ def test_a_disk_full_in_the_parquet_writer(
 def test_a_disk_full_at_the_last_moment(
     checked_project: SmallProject, monkeypatch: pytest.MonkeyPatch, owner: object, call: str
 ) -> None:
-    checked_project.door().write(Stage.MASKED, "", masked_table())
+    checked_project.write(Stage.MASKED, masked_table())
     before = versions(checked_project)
 
     def refuse(*arguments: object, **named: object) -> object:
@@ -65,7 +65,7 @@ def test_a_disk_full_at_the_last_moment(
     with monkeypatch.context() as patch:
         patch.setattr(owner, call, refuse)
         with pytest.raises(StorageError, match="the disk is full; free space"):
-            checked_project.door().write(Stage.MASKED, "", masked_table(80))
+            checked_project.write(Stage.MASKED, masked_table(80))
     require_untouched(checked_project, before)
 
 
@@ -73,7 +73,7 @@ def test_a_disk_full_at_the_last_moment(
 def test_a_folder_that_may_not_be_written(
     checked_project: SmallProject, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    checked_project.door().write(Stage.MASKED, "", masked_table())
+    checked_project.write(Stage.MASKED, masked_table())
     before = versions(checked_project)
 
     def refuse(*arguments: object, **named: object) -> object:
@@ -82,7 +82,7 @@ def test_a_folder_that_may_not_be_written(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "mkdir", refuse)
         with pytest.raises(StorageError, match="may not write there; correct the permissions"):
-            checked_project.door().write(Stage.MASKED, "", masked_table(80))
+            checked_project.write(Stage.MASKED, masked_table(80))
     require_untouched(checked_project, before, error=type(OSError(code, "")).__name__)
 
 
@@ -115,19 +115,19 @@ def tiny_disk(checked_project: SmallProject) -> Iterator[SmallProject]:
 
 
 def test_a_disk_that_is_really_full(tiny_disk: SmallProject) -> None:
-    tiny_disk.door().write(Stage.MASKED, "", masked_table())
+    tiny_disk.write(Stage.MASKED, masked_table())
     before = versions(tiny_disk)
     for count in (20_000, 40_000):
         with pytest.raises(StorageError, match="the disk is full; free space"):
-            tiny_disk.door().write(Stage.MASKED, "", masked_table(count, batch_rows=5_000))
+            tiny_disk.write(Stage.MASKED, masked_table(count, batch_rows=5_000))
     require_untouched(tiny_disk, before)
-    assert tiny_disk.door().write(Stage.MASKED, "", masked_table(41)).rows == 41
+    assert tiny_disk.write(Stage.MASKED, masked_table(41)).rows == 41
 
 
 def test_a_file_system_that_is_really_read_only(tiny_disk: SmallProject) -> None:
-    tiny_disk.door().write(Stage.MASKED, "", masked_table())
+    tiny_disk.write(Stage.MASKED, masked_table())
     before = versions(tiny_disk)
     subprocess.run(["mount", "-o", "remount,ro", tiny_disk.home / "vault"], check=True)
     with pytest.raises(StorageError, match="may not write there"):
-        tiny_disk.door().write(Stage.MASKED, "", masked_table(80))
+        tiny_disk.write(Stage.MASKED, masked_table(80))
     require_untouched(tiny_disk, before)

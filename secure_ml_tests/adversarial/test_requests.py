@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
 from secure_ml.access.stages import Stage
@@ -12,7 +13,8 @@ from secure_ml.access.tickets import TICKET_TTL, issue
 from secure_ml.keys.signing import SigningKey
 from secure_ml.vault import messages as m
 from secure_ml.vault.errors import AccessRefused
-from secure_ml_tests.fakes.small_project import ENVIRONMENT, PROJECT, SmallProject
+from secure_ml.vault.labels import STRICTEST
+from secure_ml_tests.fakes.small_project import ENVIRONMENT, HEADER, PROJECT, SmallProject
 
 NOW = datetime(2031, 5, 1, tzinfo=UTC)
 WHERE = {"environment": ENVIRONMENT, "project": PROJECT}
@@ -161,7 +163,8 @@ def test_only_the_keys_of_the_asked_columns_are_released(checked_project: SmallP
 
 def begin(project: SmallProject, held: m.TicketIssued, **changes: object) -> m.WriteBegun:
     asked = {
-        "stage": Stage.RAW, "partition": "", "categories": ("pii",), "sections": ("data",), "buckets": 1,
+        "stage": Stage.RAW, "partition": "", "categories": (STRICTEST.key_category,), "sections": ("data",),
+        "buckets": 1,
     }  # fmt: skip
     answer = project.kernel.send(m.BeginWrite.model_validate({"ticket": held, **WHERE, **asked, **changes}))
     assert isinstance(answer, m.WriteBegun)
@@ -169,13 +172,11 @@ def begin(project: SmallProject, held: m.TicketIssued, **changes: object) -> m.W
 
 
 def commit(project: SmallProject, held: m.TicketIssued, begun: m.WriteBegun, **changes: object) -> None:
-    import pyarrow as pa
-
     part = m.PartWritten(section="data", bucket=0, file="data-0000.parquet", size_bytes=1, sha256="00", rows=0)
     asked = {
-        "stage": Stage.MASKED, "partition": "", "version_id": begun.version_id, "digest": "00",
-        "schema_ipc": pa.schema([pa.field("x", pa.string())]).serialize().to_pybytes(),
-        "labels": {"x": {"categories": ["pii"], "entity": "none", "identifiability": "none"}},
+        "stage": Stage.RAW, "partition": "", "version_id": begun.version_id, "digest": "00",
+        "schema_ipc": pa.schema([pa.field(name, pa.string()) for name in HEADER]).serialize().to_pybytes(),
+        "labels": dict.fromkeys(HEADER, STRICTEST.to_json()),
         "parents": (), "parts": (part,), "summary": {},
     }  # fmt: skip
     project.kernel.send(m.CommitWrite.model_validate({"ticket": held, **WHERE, **asked, **changes}))
@@ -183,11 +184,11 @@ def commit(project: SmallProject, held: m.TicketIssued, begun: m.WriteBegun, **c
 
 def test_a_write_is_committed_or_abandoned_only_by_the_run_that_began_it(checked_project: SmallProject) -> None:
     held, other = ticket(checked_project), ticket(checked_project, "run-2")
-    begun = begin(checked_project, held, stage=Stage.MASKED)
+    begun = begin(checked_project, held)
     with pytest.raises(AccessRefused, match="begun by this run"):
         commit(checked_project, other, begun)
     refused_last(checked_project, "version.commit")
-    place = {"stage": Stage.MASKED, "partition": "", "version_id": begun.version_id, "error": "x"}
+    place = {"stage": Stage.RAW, "partition": "", "version_id": begun.version_id, "error": "x"}
     with pytest.raises(AccessRefused, match="begun by this run"):
         checked_project.kernel.send(m.AbandonWrite.model_validate({"ticket": other, **WHERE, **place}))
     refused_last(checked_project, "version.abandon")
@@ -196,9 +197,9 @@ def test_a_write_is_committed_or_abandoned_only_by_the_run_that_began_it(checked
 
 def test_a_committed_version_cannot_be_abandoned(checked_project: SmallProject) -> None:
     held = ticket(checked_project)
-    begun = begin(checked_project, held, stage=Stage.MASKED)
+    begun = begin(checked_project, held)
     commit(checked_project, held, begun)
-    place = {"stage": Stage.MASKED, "partition": "", "version_id": begun.version_id, "error": "x"}
+    place = {"stage": Stage.RAW, "partition": "", "version_id": begun.version_id, "error": "x"}
     with pytest.raises(AccessRefused):
         checked_project.kernel.send(m.AbandonWrite.model_validate({"ticket": held, **WHERE, **place}))
 
@@ -217,7 +218,7 @@ def test_parts_other_than_those_begun_are_not_committed(
     checked_project: SmallProject, change: dict[str, object]
 ) -> None:
     held = ticket(checked_project)
-    begun = begin(checked_project, held, stage=Stage.MASKED)
+    begun = begin(checked_project, held)
     part = {"section": "data", "bucket": 0, "file": "data-0000.parquet", "size_bytes": 1, "sha256": "00", "rows": 0}
     with pytest.raises(AccessRefused, match="parts"):
         commit(checked_project, held, begun, parts=({**part, **change},))
@@ -247,18 +248,18 @@ def test_what_is_no_label_is_refused_and_the_refusal_logged(
     checked_project: SmallProject, label: dict[str, object]
 ) -> None:
     held = ticket(checked_project)
-    begun = begin(checked_project, held, stage=Stage.MASKED)
+    begun = begin(checked_project, held)
     with pytest.raises(AccessRefused, match=r"categor(y|ies)"):
-        commit(checked_project, held, begun, labels={"x": label})
+        commit(checked_project, held, begun, labels={"region": label})
     refused_last(checked_project, "version.commit")
 
 
-@pytest.mark.parametrize("labels", [{}, {"y": LABEL}, {"x": LABEL, "y": LABEL}], ids=str)
+@pytest.mark.parametrize("labels", [{}, {"region": LABEL}, dict.fromkeys((*HEADER, "more"), LABEL)], ids=str)
 def test_labels_of_other_columns_than_the_schemas_are_refused(
     checked_project: SmallProject, labels: dict[str, object]
 ) -> None:
     held = ticket(checked_project)
-    begun = begin(checked_project, held, stage=Stage.MASKED)
+    begun = begin(checked_project, held)
     with pytest.raises(AccessRefused, match="every label a column"):
         commit(checked_project, held, begun, labels=labels)
     refused_last(checked_project, "version.commit")
@@ -267,7 +268,7 @@ def test_labels_of_other_columns_than_the_schemas_are_refused(
 @pytest.mark.parametrize("schema", [b"", b"no schema", b"\xff" * 64], ids=str)
 def test_what_is_no_schema_is_refused_and_the_refusal_logged(checked_project: SmallProject, schema: bytes) -> None:
     held = ticket(checked_project)
-    begun = begin(checked_project, held, stage=Stage.MASKED)
+    begun = begin(checked_project, held)
     with pytest.raises(AccessRefused, match="schema"):
         commit(checked_project, held, begun, schema_ipc=schema)
     refused_last(checked_project, "version.commit")

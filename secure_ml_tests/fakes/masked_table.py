@@ -35,14 +35,19 @@ def masked_table(count: int = 40, *, batch_rows: int = 16, origins: tuple[str, .
 
 
 def split_table(count: int = 40, *, sides: Sequence[str] = SIDES, origins: tuple[str, ...] = ()) -> Dataset:
-    """A table as `split` stores one: period and side added; the sides take turns."""
-    schema = SCHEMA.append(pa.field("__period", pa.string())).append(pa.field("__side", pa.string()))
+    """A table as `split` stores one: what models need, with period and side; the sides take turns."""
+    kept = [field for field in SCHEMA if field.name != "diagnosis"]
+    schema = pa.schema([*kept, pa.field("__period", pa.string()), pa.field("__side", pa.string())])
     batches = []
     for batch in _batches(count, 16):
         turns = [sides[int(text.split("-")[1]) % len(sides)] for text in batch["member_id"].to_pylist()]
-        columns = [*batch.columns, pa.array([""] * len(turns), pa.string()), pa.array(turns, pa.string())]
+        columns = [
+            *(batch[field.name] for field in kept),
+            pa.array([""] * len(turns), pa.string()),
+            pa.array(turns, pa.string()),
+        ]
         batches.append(pa.RecordBatch.from_arrays(columns, schema=schema))
-    labels = {**LABELS, "__period": PUBLIC, "__side": PUBLIC}
+    labels = {**{field.name: LABELS[field.name] for field in kept}, "__period": PUBLIC, "__side": PUBLIC}
     dataset = from_batches(batches, schema=schema, labels=labels, origins=origins)
     return Dataset(dataset.schema, dataset.labels, dataset.open, "__side", origins)
 

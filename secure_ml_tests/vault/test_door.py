@@ -34,7 +34,7 @@ def test_the_rows_that_were_received_are_read_back(project: SmallProject) -> Non
 
 
 def test_labels_and_types_come_back_with_the_rows(project: SmallProject) -> None:
-    written = project.door().write(Stage.MASKED, "", masked_table())
+    written = project.write(Stage.MASKED, masked_table())
     manifest, dataset = project.door().assess(Stage.MASKED, "")
     assert dataset.schema.equals(SCHEMA)
     assert dict(dataset.labels) == LABELS
@@ -43,7 +43,7 @@ def test_labels_and_types_come_back_with_the_rows(project: SmallProject) -> None
 
 
 def test_a_version_without_rows_is_written_and_read(project: SmallProject) -> None:
-    written = project.door().write(Stage.MASKED, "", masked_table(0))
+    written = project.write(Stage.MASKED, masked_table(0))
     _, dataset = project.door().assess(Stage.MASKED, "")
     assert (written.rows, dataset.read().num_rows) == (0, 0)
 
@@ -76,8 +76,8 @@ def test_column_names_that_break_the_syntax_of_key_lists_are_written_and_read(pr
     schema = pa.schema([pa.field(name, pa.string()) for name in names])
     batch = pa.RecordBatch.from_arrays([pa.array([f"of {name}"], pa.string()) for name in names], schema=schema)
     labels = dict(zip(names, [*LABELS.values(), *LABELS.values()], strict=True))
-    project.door().write(Stage.MASKED, "", from_batches([batch], schema=schema, labels=labels))
-    _, dataset = project.door().assess(Stage.MASKED, "")
+    project.write(Stage.CLASSIFIED, from_batches([batch], schema=schema, labels=labels))
+    _, dataset = project.door().assess(Stage.CLASSIFIED, "")
     assert dataset.read().to_pylist() == [{name: f"of {name}" for name in names}]
     for name in names:
         assert dataset.read([name]).to_pylist() == [{name: f"of {name}"}]
@@ -89,13 +89,13 @@ def test_a_type_that_would_stay_in_clear_or_has_no_canonical_bytes_is_refused(
 ) -> None:
     schema = pa.schema([pa.field("x", type_)])
     with pytest.raises(DatasetError, match="column x"):
-        project.door().write(Stage.MASKED, "", from_batches([], schema=schema, labels={"x": PUBLIC}))
+        project.write(Stage.MASKED, from_batches([], schema=schema, labels={"x": PUBLIC}))
 
 
 def test_the_same_rows_have_the_same_digest_and_another_version_id(project: SmallProject) -> None:
-    first = project.door().write(Stage.MASKED, "", masked_table(batch_rows=40))
-    second = project.door().write(Stage.MASKED, "", masked_table(batch_rows=7))
-    other = project.door().write(Stage.MASKED, "", masked_table(41))
+    first = project.write(Stage.MASKED, masked_table(batch_rows=40))
+    second = project.write(Stage.MASKED, masked_table(batch_rows=7))
+    other = project.write(Stage.MASKED, masked_table(41))
     assert first.digest == second.digest != other.digest
     assert len({first.version_id, second.version_id, other.version_id}) == 3
     assert (first.sequence, second.sequence, other.sequence) == (1, 2, 3)
@@ -179,7 +179,7 @@ def test_masked_sees_only_the_columns_that_the_purpose_needs(project: SmallProje
 
 @pytest.fixture
 def split(project: SmallProject) -> SmallProject:
-    project.door().write(Stage.SPLIT, "", split_table(60))
+    project.write(Stage.SPLIT, split_table(60))
     project.pass_checks(Stage.SPLIT)
     return project
 
@@ -225,7 +225,7 @@ def test_split_is_written_in_its_sides_and_nothing_else_is(project: SmallProject
 @pytest.mark.parametrize("side", ["data", "", "Train"])
 def test_a_row_on_an_unknown_side_is_refused(project: SmallProject, side: str) -> None:
     with pytest.raises(DatasetError, match="section"):
-        project.door().write(Stage.SPLIT, "", split_table(sides=("train", side)))
+        project.write(Stage.SPLIT, split_table(sides=("train", side)))
 
 
 def test_keyed_hashes_are_given_to_the_stages_that_need_them(project: SmallProject) -> None:
@@ -256,12 +256,12 @@ def test_a_version_made_under_another_policy_is_stale(project: SmallProject) -> 
 
 def test_of_two_writers_the_second_is_refused_and_leaves_nothing(project: SmallProject) -> None:
     def meanwhile() -> Iterator[pa.RecordBatch]:
-        project.door("run-2").write(Stage.MASKED, "", masked_table(20))
+        project.write(Stage.MASKED, masked_table(20), run_id="run-2")
         yield from masked_table(40).scan()
 
     racing = replace(masked_table(), open=lambda columns: meanwhile())
     with pytest.raises(HeadMoved, match="start the run again"):
-        project.door("run-1").write(Stage.MASKED, "", racing)
+        project.write(Stage.MASKED, racing, run_id="run-1")
     manifest, dataset = project.door().assess(Stage.MASKED, "")
     assert (manifest.sequence, manifest.run_id, dataset.read().num_rows) == (1, "run-2", 20)
     assert len(list(project.home.glob("vault/*/*/masked/_/*"))) == 1
@@ -287,9 +287,9 @@ def failing(after: int) -> Dataset:
 
 @pytest.mark.parametrize("after", [0, 2])
 def test_a_map_that_fails_leaves_no_file_no_key_and_an_entry_in_the_log(project: SmallProject, after: int) -> None:
-    project.door().write(Stage.MASKED, "", masked_table(8))
+    project.write(Stage.MASKED, masked_table(8))
     with pytest.raises(CellInside):
-        project.door().write(Stage.MASKED, "", failing(after))
+        project.write(Stage.MASKED, failing(after))
     manifest, _ = project.door().assess(Stage.MASKED, "")
     (folder,) = project.home.glob("vault/*/*/masked/_/*")
     assert (manifest.sequence, folder.name) == (1, manifest.version_id)
@@ -311,9 +311,11 @@ def test_a_write_interrupted_after_its_commit_keeps_its_files_and_keys(
         commit(*arguments, **named)
         raise KeyboardInterrupt
 
+    door = project.door()
+    dataset = masked_table(origins=project.parents(Stage.MASKED, door=door))
     monkeypatch.setattr(versions, "commit", commit_then_interrupt)
     with pytest.raises((KeyboardInterrupt, AccessRefused)):
-        project.door().write(Stage.MASKED, "", masked_table())
+        door.write(Stage.MASKED, "", dataset)
     monkeypatch.undo()
     _, dataset = project.door().assess(Stage.MASKED, "")
     assert dataset.read().num_rows == 40
@@ -324,21 +326,23 @@ def test_every_stage_that_is_read_has_checks() -> None:
 
 
 def test_an_origin_and_a_summary_are_stored_with_the_version(project: SmallProject) -> None:
-    dataset = replace(masked_table(origins=("f" * 32,)), summary=lambda: {"dropped": 3, "share": 0.5, "note": "none"})
-    project.door().write(Stage.MASKED, "", dataset)
+    door = project.door()
+    origins = project.parents(Stage.MASKED, door=door)
+    told = {"dropped": 3, "share": 0.5, "note": "none"}
+    door.write(Stage.MASKED, "", replace(masked_table(origins=origins), summary=lambda: told))
     manifest, _ = project.door().assess(Stage.MASKED, "")
-    assert manifest.parents == ("f" * 32,)
-    assert dict(manifest.summary) == {"dropped": 3, "share": 0.5, "note": "none"}
+    assert manifest.parents == origins
+    assert dict(manifest.summary) == told
 
 
 # Lineage
 
 
 def test_the_lineage_is_the_manifests_of_all_ancestors_and_its_reading_is_in_the_log(project: SmallProject) -> None:
-    raw, dataset = project.door().assess(Stage.RAW, "")
-    project.door().write(Stage.MASKED, "", replace(masked_table(), origins=dataset.origins))
+    project.write(Stage.MASKED, masked_table())
     _, masked = project.door().assess(Stage.MASKED, "")
+    (raw, _), (classified, _) = (project.door().assess(stage, "") for stage in (Stage.RAW, Stage.CLASSIFIED))
     told = project.door().lineage(masked)
-    assert [manifest.version_id for manifest in told] == [*masked.origins, raw.version_id]
+    assert [manifest.version_id for manifest in told] == [*masked.origins, raw.version_id, classified.version_id]
     entry = project.log("lineage.read")[-1]
     assert (entry.outcome, entry.details["version_ids"]) == ("allowed", list(masked.origins))

@@ -11,7 +11,6 @@ from functools import partial
 import pyarrow as pa
 
 from secure_ml.policy import treatments
-from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.generalise_date import GeneraliseDate
 from secure_ml.protection.mask.generalise_geography import GeneraliseGeography
@@ -19,12 +18,12 @@ from secure_ml.protection.mask.generalise_number import GeneraliseNumber
 from secure_ml.protection.mask.keep import Keep
 from secure_ml.protection.mask.partial_mask import PartialMask
 from secure_ml.protection.mask.redact import Redact
-from secure_ml.protection.mask.scrub_text import ScrubText, identifying_columns
+from secure_ml.protection.mask.scrub_text import ScrubText
 from secure_ml.protection.mask.target_label import Outcome
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token, token_purpose
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment
 from secure_ml.vault.dataset import Output
-from secure_ml.vault.labels import Label, declassifier_of, declassify, join
+from secure_ml.vault.labels import Label, declared_label, declassifier_of, declassify, join
 
 KeyFor = Callable[[str], bytes]
 """Gives the 32 secret bytes of a purpose such as "token:phone", always the same within a project."""
@@ -60,11 +59,6 @@ class Plan:
             label = join(declared[read] for read in self.reads(name))
             labels[name] = declassify(label, by=treatment) if declassifier_of(treatment) is not None else label
         return labels
-
-
-def declared_label(column: ColumnPolicy) -> Label:
-    """The label of a raw column."""
-    return Label(frozenset({column.category}), column.entity, column.identifiability)
 
 
 def make_plan(policy: Policy, *, key_for: KeyFor) -> Plan:
@@ -103,4 +97,4 @@ def _treatment(policy: Policy, name: str, key_for: KeyFor) -> ColumnTreatment | 
         case treatments.GeneraliseGeography() as spec:
             return GeneraliseGeography(reader, spec)
         case treatments.ScrubText():
-            return ScrubText(reader, identifying_columns(policy, name))
+            return ScrubText(reader, {beside: policy.columns[beside].entity for beside in policy.searched_for_in(name)})

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from secure_ml.policy.labels import Entity, Identifiability
-from secure_ml.policy.project import Policy
+from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.text import find_spans
 from secure_ml.protection.mask.own_identifiers import SearchedText
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
@@ -78,18 +77,6 @@ class _Candidate:
             for start, end in self._searched.find(value, entity)
         ]
         return _replaced(self._text, self._found + spans) if spans else self._without_own
-
-
-def identifying_columns(policy: Policy, text_column: str) -> dict[str, Entity]:
-    """The columns whose values are looked for in a text of the same row: direct identifiers and the subject key."""
-    subject = policy.subject.column if policy.subject is not None else None
-    return {
-        name: column.entity
-        for name, column in policy.columns.items()
-        if name != text_column
-        and column.entity is not Entity.FREE_TEXT
-        and (column.identifiability is Identifiability.DIRECT or name == subject)
-    }
 
 
 def _result(entity: Entity, start: int, end: int, score: float) -> "RecognizerResult":

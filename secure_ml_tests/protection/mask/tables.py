@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.project import Policy
-from secure_ml.protection.mask.plan import declared_label
 from secure_ml.vault.dataset import Dataset, from_batches
+from secure_ml.vault.labels import declared_label
 
 _FEATURE = {"kind": "feature", "reason": "the purpose needs it"}
 _NEVER = {"kind": "never"}
