@@ -13,6 +13,7 @@ from types import TracebackType
 from secure_ml.guard.redaction import standard_redactor
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_OURS, _OF_A_PROJECT = f"{_PACKAGE.name}.", f"{_PACKAGE.name}.defs."
 _MOST_CAUSES = 20
 _MOST_FRAMES = 12
 
@@ -35,8 +36,13 @@ def describe(error: BaseException) -> str:
 
 
 def is_ours(kind: type) -> bool:
-    """Whether a class is one of this project, whose texts hold no cell."""
-    return kind.__module__.partition(".")[0] == _PACKAGE.name
+    """Whether a class is one of this package, whose texts hold no cell; what lies in a project's folder is not."""
+    return named_by_us(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def named_by_us(text: str) -> bool:
+    """Whether a text begins with the full name of a class of this package, as a printed trace names an error."""
+    return text.startswith(_OURS) and not text.startswith(_OF_A_PROJECT)
 
 
 def trace(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from secure_ml.guard import patterns
+from secure_ml.guard.errors import named_by_us
 
 LONGEST_LINE = 1 << 16
 """Characters of a line that are looked at; the rest of a longer one is left out."""
@@ -21,7 +22,6 @@ _TRACE = re.compile(r"Traceback \(most recent call last\):")
 # The trace of a group of errors is drawn with bars.
 _BARS = re.compile(r" *(?:\| |\|\Z|\+-[-+ \d]*)")
 _ERROR = re.compile(r"(?P<kind>[A-Za-z_][\w.]{0,200})(?::|\Z)")
-_OURS = "secure_ml."
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'")
 _KEY_BEGINS, _KEY_ENDS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"), re.compile(r"-----END ")
 
@@ -135,7 +135,7 @@ class LineRedactor:
         if not content or content[0].isspace() or _TRACE.search(content):
             return self._redact(line)
         error = _ERROR.match(content)
-        if error and error["kind"].startswith(_OURS):
+        if named_by_us(content):
             return None
         self._within = self._in_message
         return (bars[0] if bars else "") + (f"{error['kind']}: [text]" if error else "[text]")

@@ -23,7 +23,8 @@ _ERRORS = (
     "|Unicode(?:De|En)code|Validation|Value"
 )
 _ERROR_OF_A_MODULE = (
-    r"(?m:^)[ |]{0,40}(?!secure_ml\.)(?:[A-Za-z_]\w{0,60}\.){1,8}\w{0,60}(?:Error|Exception|Exit|Interrupt|Warning): "
+    r"(?m:^)[ |]{0,40}(?!secure_ml\.(?!defs\.))(?:[A-Za-z_]\w{0,60}\.){1,8}\w{0,60}"
+    r"(?:Error|Exception|Exit|Interrupt|Warning): "
 )
 ERROR_LINE = re.compile(_ERROR_OF_A_MODULE)
 """How a trace names an error that is not Python's own."""

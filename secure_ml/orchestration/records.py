@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from dagster_shared.serdes import pack_value, unpack_value
 
 from secure_ml.access.tickets import TicketRefused
+from secure_ml.guard.errors import named_by_us
 from secure_ml.guard.redaction import Redactor
 from secure_ml.orchestration.names import require_name, require_partition, vocabulary
 from secure_ml.orchestration.resources import TICKET_TAG, read_ticket
@@ -52,7 +53,6 @@ _TEXT_IS_SAFE = frozenset(
 )
 """Errors whose texts name steps, servers and checks, or were written for the page: these are redacted and kept."""
 
-_OURS = "secure_ml."
 _NOT_IN_A_LABEL = re.compile(r"[^\w.\- /]")
 _SHORT = 256
 
@@ -109,7 +109,7 @@ def safe_error(packed: Mapping[str, Any]) -> dict[str, Any]:
         packed: a `SerializableErrorInfo`, packed.
     """
     kind, message = packed.get("cls_name") or "Error", str(packed["message"])
-    safe = kind in _TEXT_IS_SAFE or message.startswith(_OURS)
+    safe = kind in _TEXT_IS_SAFE or named_by_us(message)
     return {
         **packed,
         "message": safe_text(message) if safe else f"{kind}: its text is left out, it may quote a value\n",

@@ -270,19 +270,20 @@ def _safe_tick(tick: TickData) -> TickData:
         skip_reason=tick.skip_reason and safe_text(tick.skip_reason),
         cursor=_safe_cursor(tick.cursor, tick.instigator_name),
         run_keys=[safe_text(key) for key in tick.run_keys],
-        run_requests=tick.run_requests and [_safe_request(request) for request in tick.run_requests],
+        run_requests=tick.run_requests and _safe_requests(tick.run_requests),
     )
 
 
-def _safe_request(request: dg.RunRequest) -> dg.RunRequest:
-    """A request without what the run would be refused for."""
+def _safe_requests(requests: Sequence[dg.RunRequest]) -> list[dg.RunRequest]:
+    """The runs that a tick asks for; none, where one would be refused: a daemon takes them up from here again."""
     try:
-        require_configuration(request.run_config, "the run's configuration")
-        for name in (request.partition_key, request.run_key):
-            require_partition(name or "", "a run request")
-        return request._replace(tags=safe_tags(request.tags))
+        for request in requests:
+            require_configuration(request.run_config, "the run's configuration")
+            require_partition(request.partition_key or "", "a partition")
+            require_name(request.run_key or "", "a run key")
+        return [request._replace(tags=safe_tags(request.tags)) for request in requests]
     except NameRefused:
-        return request._replace(run_config={}, tags={}, partition_key=None, run_key=None)
+        return []
 
 
 def _safe_cursor(cursor: str | None, sensor: str) -> str | None:
