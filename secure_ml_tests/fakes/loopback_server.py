@@ -90,7 +90,8 @@ def status(code: int, body: bytes = b"", **headers: str) -> Application:
 def truncated(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Promises more than it sends."""
     start_response("200 OK", [("Content-Length", "1000"), ("Content-Type", "application/json")])
-    return [b'{"data":{"ciphertext":"vau']
+    yield b'{"data":{"ciphertext":"vau'
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 
 def dropped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -101,5 +102,5 @@ def dropped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 def hanging(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Answers nothing for longer than anybody should wait."""
-    threading.Event().wait(5)
+    threading.Event().wait(60)
     return dropped(environ, start_response)
