@@ -19,7 +19,7 @@ def kernel() -> None:
     if socket is None:
         raise _no_service()
     core = open_whole(os.environ, unfinished=_leave_out).core
-    server = MessageServer(socket, core.requests, core.answer)
+    server = MessageServer(socket, core.requests, core.answer, core.disconnected)
     _say(f"the kernel answers on {socket}")
     serve_until_stopped(server)
 

@@ -25,6 +25,9 @@ from secure_ml.vault.manifest import Address
 
 _NOBODY = "unverified"
 _STRANGER = Actor(_NOBODY, frozenset())
+_REMEMBERED_RUNS = 100_000
+"""Runs whose sessions are remembered before those with an expired ticket are forgotten."""
+
 _DELEGATED = frozenset({SENSOR, SCHEDULE})
 
 
@@ -50,7 +53,7 @@ class Admission:
     ) -> None:
         self._log, self._signing_key, self._policy_of, self._clock = log, signing_key, policy_of, clock
         self.directory = directory
-        self._sessions: dict[tuple[str, str], str] = {}
+        self._sessions: dict[tuple[str, str], tuple[str, datetime]] = {}
         self._lock = threading.Lock()
 
     def authorise(
@@ -219,10 +222,18 @@ class Admission:
 
     def _require_same_process(self, ticket: Ticket) -> None:
         """Whoever reads a ticket somewhere cannot use it beside the process that it was made for."""
-        key = (ticket.run_id, ticket.project)
+        session, now = current_caller().session, self._clock()
         with self._lock:
-            if self._sessions.setdefault(key, current_caller().session) != current_caller().session:
-                raise TicketRefused("the run's ticket is in use by another process; start a run of your own")
+            held_by, _ = self._sessions.setdefault((ticket.run_id, ticket.project), (session, ticket.expires))
+            if len(self._sessions) > _REMEMBERED_RUNS:
+                self._sessions = {run: held for run, held in self._sessions.items() if held[1] > now}
+        if held_by != session:
+            raise TicketRefused("the run's ticket is in use by another process; start a run of your own")
+
+    def runs_of(self, session: str) -> frozenset[str]:
+        """Ids of the runs whose tickets this session showed."""
+        with self._lock:
+            return frozenset(run_id for (run_id, _), (held_by, _) in self._sessions.items() if held_by == session)
 
     def _require_entitled(self, ticket: Ticket) -> None:
         """A role that was taken away is gone at once, not when the ticket expires."""

@@ -63,9 +63,9 @@ class KernelCore:
             log=log, signing_key=signing_key, policy_of=policy_of, directory=directory, clock=clock
         )
         self._policy_of = policy_of
-        opened = OpenedVersions()
+        self._opened = opened = OpenedVersions()
         reading = Reading(self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of, opened=opened)
-        writing = Writing(
+        self._writing = writing = Writing(
             self.admission, log=log, keys=keys, versions=versions, policy_of=policy_of, opened=opened, clock=clock
         )
         self._handlers: dict[type[m.Message], Handler] = {
@@ -105,6 +105,13 @@ class KernelCore:
             raise AccessRefused(f"{type(request).__name__} is no request that this kernel answers")
         with answering(caller):
             return handler(request)
+
+    def disconnected(self, caller: Caller) -> None:
+        """What is left of a caller's session is cleared away: no write waits for a process that has ended."""
+        runs = self.admission.runs_of(caller.session)
+        self._writing.abandon_runs(runs)
+        for run_id in runs:
+            self._opened.forget(run_id)
 
     def _record_source(self, request: m.RecordSource) -> m.Recorded:
         address = Address(request.environment, request.project, Stage.RAW, request.partition)

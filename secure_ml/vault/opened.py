@@ -23,6 +23,12 @@ class OpenedVersions:
         """Notes that a run got keys of a version."""
         self._read.setdefault((run_id, by, assess), set()).add(version_id)
 
+    def forget(self, run_id: str) -> None:
+        """Forgets a run whose process has ended."""
+        for memory in (self._opened, self._read):
+            for key in [key for key in tuple(memory) if key[0] == run_id]:
+                memory.pop(key, None)
+
     def opened_by(self, run_id: str, by: Stage, *, assess: bool = False) -> frozenset[str]:
         """The versions that a run has opened for a stage, or for the checks of it."""
         return frozenset(self._opened.get((run_id, by, assess), ()))

@@ -4,7 +4,7 @@ Belongs here: what follows admission of a write. Must stay out: decisions, files
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +37,7 @@ class _Write:
     """A write that has begun and is neither committed nor abandoned."""
 
     address: Address
+    actor: str
     run_id: str
     contexts: tuple[KeyContext, ...]
     expected_sequence: int
@@ -73,7 +74,9 @@ class Writing:
             for category in (FOOTER, *request.categories)
         )
         created = self._keys.create(contexts)
-        self._writes[version_id] = _Write(address, ticket.run_id, contexts, self._versions.sequence(address))
+        self._writes[version_id] = _Write(
+            address, ticket.actor, ticket.run_id, contexts, self._versions.sequence(address)
+        )
         secret = project_secret(self._keys, address)
         return m.WriteBegun(
             version_id=version_id,
@@ -150,6 +153,19 @@ class Writing:
         self._keys.destroy(request.version_id)
         del self._writes[request.version_id]
         return m.Recorded(audit_index=index)
+
+    def abandon_runs(self, run_ids: Collection[str]) -> None:
+        """Destroys the keys of what these runs had begun to write: their process has ended, and will not commit."""
+        left = [version_id for version_id, write in tuple(self._writes.items()) if write.run_id in run_ids]
+        for version_id in left:
+            write = self._writes[version_id]
+            # An interrupted commit may have ended well: what is committed keeps its keys.
+            if not self._versions.is_committed(version_id):
+                details: dict[str, Detail] = {"version_id": version_id, "error": "ProcessEnded"}
+                event = AuditEvent("version.abandon", str(write.address), "failed", write.actor, write.run_id, details)
+                self._log.record(event)
+                self._keys.destroy(version_id)
+            del self._writes[version_id]
 
     def _begun(self, version_id: str, address: Address, ticket: Ticket) -> _Write:
         write = self._writes.get(version_id)

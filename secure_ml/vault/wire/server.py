@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -44,6 +45,7 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
         path: the socket; its folder must be this user's alone to write.
         requests: what is answered, by class name.
         answer: gives the answers.
+        disconnected: is told of each caller whose connection has ended.
 
     Raises:
         StorageError: the folder is missing, others may write there, or another process answers on this path.
@@ -53,9 +55,13 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 128
 
     def __init__(
-        self, path: Path, requests: Mapping[str, type[Message]], answer: Callable[[Message, Caller], Message]
+        self,
+        path: Path,
+        requests: Mapping[str, type[Message]],
+        answer: Callable[[Message, Caller], Message],
+        disconnected: Callable[[Caller], None] = lambda caller: None,
     ) -> None:
-        self.requests, self.answer = requests, answer
+        self.requests, self.answer, self.disconnected = requests, answer, disconnected
         self._path = path
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._open: set[socket.socket] = set()
@@ -82,8 +88,9 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
             self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Nothing of an error's text goes to the terminal."""
-        _logger.exception("a connection ended with an error", exc_info=False)
+        """Of an error only what may be told goes to the log."""
+        error = sys.exception()
+        _logger.error("a connection ended badly: %s", describe(error) if error is not None else "")
 
     @contextlib.contextmanager
     def connected(self, connection: socket.socket) -> Iterator[None]:
@@ -111,7 +118,10 @@ class _Connection(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         caller = Caller(login_of(peer_uid(self.request)), secrets.token_hex(16))
         with self.server.connected(self.request):
-            self._answer_all(caller)
+            try:
+                self._answer_all(caller)
+            finally:
+                self.server.disconnected(caller)
 
     def _answer_all(self, caller: Caller) -> None:
         while True:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from secure_ml.access.stages import Stage
+from secure_ml.keys.context import KeyContext
+from secure_ml.keys.errors import KeyDestroyed
 from secure_ml.vault import messages as m
 from secure_ml.vault.caller import Caller
 from secure_ml.vault.errors import AccessRefused, StorageError
@@ -221,6 +223,26 @@ def test_a_ticket_serves_one_connection(folder: Path, checked_project: SmallProj
         with pytest.raises(AccessRefused, match="in use by another process"):
             thief.send(m.DescribeLineage.model_validate({**where, "version_ids": ()}))
     assert checked_project.log("lineage.read")[-1].outcome == "refused"
+
+
+def test_what_a_process_began_to_write_is_abandoned_when_it_ends(folder: Path, checked_project: SmallProject) -> None:
+    core, keys = checked_project.installation.core, checked_project.installation.keys
+    with serving(MessageServer(folder / "kernel.sock", core.requests, core.answer, core.disconnected)):
+        kernel = SocketKernel(folder / "kernel.sock")
+        door = checked_project.through(lambda _: kernel).door("killed")
+        begin = {"stage": Stage.MASKED, "partition": "", "categories": ("pii",), "sections": ("data",), "buckets": 1}
+        begun = door.send(m.BeginWrite, m.WriteBegun, **begin)
+        contexts = [KeyContext.parse(key_id) for key_id in begun.keys]
+        assert keys.open_all(contexts)
+        kernel._close()
+        for _ in range(100):
+            if checked_project.log("version.abandon"):
+                break
+            threading.Event().wait(0.05)
+    (entry,) = checked_project.log("version.abandon")
+    assert (entry.run_id, entry.details["error"]) == ("killed", "ProcessEnded")
+    with pytest.raises(KeyDestroyed):
+        keys.open_all(contexts)
 
 
 def test_many_clients_at_once_each_get_their_own_answers(folder: Path, checked_project: SmallProject) -> None:
