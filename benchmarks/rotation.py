@@ -102,7 +102,7 @@ def rotate(folder: Path, versions: int) -> Cost:
         cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
         stop.set()
         reader.join()
-        if not progress.finished or progress.left or len(progress.retired) != 1 or len(longest) != 1:
+        if not progress.finished or progress.left or len(progress.roots.retired) != 1 or len(longest) != 1:
             raise RuntimeError("the rotation did not end, or the reader failed")
         if custody(folder).open_all(places) != made:
             raise RuntimeError("a key is another one after the rotation")

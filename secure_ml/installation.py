@@ -142,7 +142,7 @@ class Installation(Client):
             try:
                 self._services[uri] = open_key_service(uri, environ=os.environ, create=False)
             except KeyNotFound:
-                self._require_first_day(str(self.settings.keys), "its root key")
+                self._require_first_day(uri, "its root key")
                 self._services[uri] = open_key_service(uri, environ=os.environ, create=True)
         return self._services[uri]
 

@@ -84,11 +84,12 @@ def rotate(environment: EnvironmentOption = None, as_json: JsonOption = False) -
             answer = _ask(RotateKeys(environments=environments, epochs=answer.epochs), KeysRotated, kernel=kernel)
             bar.update(task, total=answer.total, completed=answer.total - answer.left)
     if as_json:
-        show_json({"epochs": answer.epochs, "keys": answer.total, "retired": list(answer.retired)})
+        roots = {"retired": list(answer.retired), "refused": answer.refused}
+        show_json({"epochs": answer.epochs, "keys": answer.total, **roots})
         return
     names = ", ".join(sorted(answer.epochs))
     out.print(f"[green]rotated[/] {escape(names)}: {answer.total:,} keys rewrapped", soft_wrap=True)
-    _tell_retired(answer.retired)
+    _tell_roots(answer)
     out.print("Back up the key store now: older backups of it open nothing any more.")
 
 
@@ -104,11 +105,11 @@ def rewrap(
     """
     answer = _ask(RewrapKeys(environments=tuple(environment or ()), to=to), KeysRewrapped)
     if as_json:
-        show_json({"moved": answer.moved, "retired": list(answer.retired)})
+        show_json({"moved": answer.moved, "retired": list(answer.retired), "refused": answer.refused})
         return
     what = "key" if answer.moved == 1 else "keys"
     out.print(f"[green]rewrapped[/] the {what} of {answer.moved} environments" if answer.moved else "nothing to rewrap")
-    _tell_retired(answer.retired)
+    _tell_roots(answer)
     if to and answer.moved:
         name = "SECURE_ML_KEY_SERVICES" if environment else "SECURE_ML_KEY_SERVICE"
         out.print(f"Set {name} to {escape(to)} now: the service before opens these keys no more.", soft_wrap=True)
@@ -169,9 +170,11 @@ def _require_yes(yes: bool, what: str) -> None:
         raise AccessRefused(f"{what}: say --yes if that is wanted")
 
 
-def _tell_retired(retired: tuple[str, ...]) -> None:
-    for key_id in retired:
+def _tell_roots(answer: KeysRotated | KeysRewrapped) -> None:
+    for key_id in answer.retired:
         out.print(f"retired root key {escape(key_id)}", soft_wrap=True)
+    for key_id, words in answer.refused.items():
+        out.print(f"[yellow]not retired[/] root key {escape(key_id)}: {escape(words)}", soft_wrap=True)
 
 
 def _words(one: EnvironmentKeysDescribed) -> str:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from secure_ml.audit.event import Detail, Outcome
 from secure_ml.audit.log import AuditEvent, AuditLog
@@ -32,6 +32,19 @@ _KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
+class Roots:
+    """Older versions of root keys.
+
+    Attributes:
+        retired: Those that were retired.
+        refused: Those that a service refused to retire now, with what it said; they are tried again next time.
+    """
+
+    retired: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RotationProgress:
     """How far a rotation is.
 
@@ -40,14 +53,14 @@ class RotationProgress:
         total: Living keys of these environments.
         left: Those that are still under an older key.
         finished: Whether the older keys are destroyed and nothing is under an older root key.
-        retired: Versions of root keys that this call retired.
+        roots: What became of the older versions of the root keys.
     """
 
     epochs: Mapping[str, int]
     total: int
     left: int
     finished: bool
-    retired: tuple[str, ...] = ()
+    roots: Roots
 
 
 class KeyCustody:
@@ -193,13 +206,14 @@ class KeyCustody:
                 return self._progress(epochs, finished=False)
             for key_id in self._store.older_keys(name):
                 self._change("key.destroy", key_id, by)
-        retired = self._renew_roots(self.environments())
-        self._record("key.rotate", "done", by, {"environments": sorted(epochs), "retired": list(retired)})
-        return self._progress(epochs, finished=True, retired=retired)
+        self._store.environment_keys.rewrap(environments=self.environments(), to=None)
+        roots = self._retire_roots()
+        self._record("key.rotate", "done", by, {"environments": sorted(epochs), "retired": list(roots.retired)})
+        return self._progress(epochs, finished=True, roots=roots)
 
     def rewrap(
         self, *, environments: Sequence[str] | None = None, to: KeyService | None = None, cause: Cause | None = None
-    ) -> tuple[int, tuple[str, ...]]:
+    ) -> tuple[int, Roots]:
         """Bring what older versions of root keys wrap under the newest, or under another service's.
 
         Args:
@@ -209,7 +223,7 @@ class KeyCustody:
             cause: On whose behalf.
 
         Returns:
-            How many environments' keys were moved, and the versions of root keys that were retired.
+            How many environments' keys were moved, and what became of the older versions of root keys.
 
         Raises:
             KeyStoreRolledBack, KeyStoreMismatch: The store is not the one that the log knows.
@@ -221,9 +235,10 @@ class KeyCustody:
         chosen = self.environments() if environments is None else tuple(environments)
         self._record("key.rewrap", "allowed", by, {"environments": list(chosen)})
         moved = self._store.environment_keys.rewrap(environments=chosen, to=to)
-        retired = tuple(self._store.environment_keys.retire())
-        self._record("key.rewrap", "done", by, {"environments": list(chosen), "moved": moved, "retired": list(retired)})
-        return moved, retired
+        roots = self._retire_roots()
+        details: dict[str, Detail] = {"environments": list(chosen), "moved": moved, "retired": list(roots.retired)}
+        self._record("key.rewrap", "done", by, details)
+        return moved, roots
 
     def describe(self) -> tuple[StoreState, str]:
         """What the store holds, and why none of it is opened: "" where it is.
@@ -314,7 +329,8 @@ class KeyCustody:
             self._replace(environment, epoch)
             again += self._store.older_keys(environment)
         self._store.conclude(settled, sorted(set(again)))
-        self._renew_roots(self.environments())
+        self._store.environment_keys.rewrap(environments=self.environments(), to=None)
+        self._retire_roots()
         return tuple(target for target in lost if target not in gone)
 
     def _read(self, key_ids: Sequence[str], *, targets: Set[str]) -> Mapping[str, bytes]:
@@ -423,17 +439,14 @@ class KeyCustody:
     def _record(self, action: str, outcome: Outcome, by: Cause, details: Mapping[str, Detail]) -> None:
         self._log.record(AuditEvent(action, "keys", outcome, by.actor, by.run_id, details, by.reason))
 
-    def _renew_roots(self, environments: Sequence[str]) -> tuple[str, ...]:
-        """Bring environments' keys under the newest root key, and retire the older ones that wrap nothing."""
-        self._store.environment_keys.rewrap(environments=environments, to=None)
-        return tuple(self._store.environment_keys.retire())
+    def _retire_roots(self) -> Roots:
+        retired, refused = self._store.environment_keys.retire()
+        return Roots(tuple(retired), refused)
 
-    def _progress(
-        self, epochs: Mapping[str, int], *, finished: bool, retired: tuple[str, ...] = ()
-    ) -> RotationProgress:
+    def _progress(self, epochs: Mapping[str, int], *, finished: bool, roots: Roots | None = None) -> RotationProgress:
         states = [state for state in self._store.describe().environments if state.environment in epochs]
         total, left = sum(state.living for state in states), sum(state.left for state in states)
-        return RotationProgress(dict(epochs), total, left, finished, retired)
+        return RotationProgress(dict(epochs), total, left, finished, roots or Roots())
 
 
 _FOREIGN = (

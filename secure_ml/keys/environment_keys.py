@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from secure_ml.keys.context import environment_key_id
 from secure_ml.keys.envelope import WRAPPING_KEY_BYTES, fingerprint, seal, unseal
-from secure_ml.keys.errors import KeyDestroyed, KeyNotFound, KeyRefused, KeyServiceError
+from secure_ml.keys.errors import KeyDestroyed, KeyNotFound, KeyRefused, KeyServiceError, KeyServiceUnavailable
 from secure_ml.keys.key_database import KeyDatabase, environment_keys, older_roots
 from secure_ml.keys.service import KeyService
 
@@ -242,30 +242,51 @@ class EnvironmentKeys:
             self._moved |= targets
         return moved
 
-    def retire(self) -> list[str]:
-        """Retire the older versions of the root keys that no longer wrap anything here, and return their ids.
+    def retire(self) -> tuple[list[str], dict[str, str]]:
+        """Retire the older versions of the root keys that no longer wrap anything here.
+
+        Returns:
+            Their ids; and of those that a service refused to retire now, what it said: they are tried again next time.
 
         Raises:
-            KeyServiceError: A service or the database fails; what was retired stays so.
+            KeyServiceUnavailable: A service does not answer; what was retired stays so.
+            KeyServiceError: The database fails.
         """
-        retired = []
+        retired: list[str] = []
         with self._database.writing() as connection:
             used = {row.root_key_id for row in living_keys(connection)}
-            for mark in connection.execute(select(older_roots)).all():
-                if mark.root_key_id in used or not self.serves(mark.environment):
-                    continue
-                service = self.service(mark.environment)
-                if mark.root_key_id == service.key_id:
-                    continue
-                try:
-                    service.retire(mark.root_key_id)
-                    retired.append(mark.root_key_id)
-                except KeyNotFound:
-                    # A process that was killed has retired it, or it is of a service that these keys have left.
-                    pass
-                same = older_roots.c.environment == mark.environment, older_roots.c.root_key_id == mark.root_key_id
-                connection.execute(delete(older_roots).where(*same))
-        return retired
+            marks = connection.execute(select(older_roots.c.environment, older_roots.c.root_key_id))
+            waiting = [(name, root) for name, root in marks if root not in used and self.serves(name)]
+            # Some services retire the oldest first: each that goes may let another go.
+            while waiting:
+                refused: dict[str, str] = {}
+                left = []
+                for environment, root_key_id in waiting:
+                    reason = self._retire(environment, root_key_id, retired)
+                    if reason:
+                        refused[root_key_id] = reason
+                        left.append((environment, root_key_id))
+                        continue
+                    same = older_roots.c.environment == environment, older_roots.c.root_key_id == root_key_id
+                    connection.execute(delete(older_roots).where(*same))
+                if len(left) == len(waiting):
+                    return retired, refused
+                waiting = left
+        return retired, {}
+
+    def _retire(self, environment: str, root_key_id: str, retired: list[str]) -> str:
+        """Retire one version; what the service said against it, or ""."""
+        try:
+            self.service(environment).retire(root_key_id)
+        except KeyServiceUnavailable:
+            raise
+        except KeyNotFound:
+            # A process that was killed has retired it, or it is of a service that these keys have left.
+            return ""
+        except KeyServiceError as error:
+            return str(error)
+        retired.append(root_key_id)
+        return ""
 
     def _open(self, row: WrappedEnvironmentKey) -> EnvironmentKey:
         if row.name not in self._opened:

@@ -72,6 +72,7 @@ class KeysRotated(Message):
     left: int
     finished: bool
     retired: tuple[str, ...]
+    refused: dict[str, str]
 
 
 class RewrapKeys(Message):
@@ -87,10 +88,11 @@ class RewrapKeys(Message):
 
 
 class KeysRewrapped(Message):
-    """How many environments' keys were moved, and which versions of root keys were retired."""
+    """How many environments' keys were moved, and what became of older root keys; see `keys.custody.Roots`."""
 
     moved: int
     retired: tuple[str, ...]
+    refused: dict[str, str]
 
 
 class DestroyKeys(Message):
@@ -176,7 +178,8 @@ class KeyAdministration:
             total=progress.total,
             left=progress.left,
             finished=progress.finished,
-            retired=progress.retired,
+            retired=progress.roots.retired,
+            refused=dict(progress.roots.refused),
         )
 
     def rewrap(self, request: RewrapKeys) -> KeysRewrapped:
@@ -184,12 +187,12 @@ class KeyAdministration:
         cause = self._admit(
             Action.KEYS_REWRAP, {"environments": list(request.environments), "to_another": bool(request.to)}
         )
-        moved, retired = self._custody.rewrap(
+        moved, roots = self._custody.rewrap(
             environments=request.environments or None,
             to=self._open_service(request.to) if request.to else None,
             cause=cause,
         )
-        return KeysRewrapped(moved=moved, retired=retired)
+        return KeysRewrapped(moved=moved, retired=roots.retired, refused=dict(roots.refused))
 
     def destroy(self, request: DestroyKeys) -> KeysDestroyed:
         """Destroys what a version's parts cannot be read without."""

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from secure_ml.keys import rotation
 from secure_ml.keys.context import INSTALLATION
-from secure_ml.keys.custody import Cause, KeyCustody
+from secure_ml.keys.custody import Cause, KeyCustody, Roots
 from secure_ml.keys.errors import (
     KeyDestroyed,
     KeyNotFound,
@@ -44,7 +44,7 @@ def rotate(custody: KeyCustody, *environments: str, seconds: float = 60) -> list
     progress = custody.rotate(environments or custody.environments(), seconds=seconds)
     while not progress.finished:
         progress = custody.rotate(environments, epochs=progress.epochs, seconds=seconds)
-    return list(progress.retired)
+    return list(progress.roots.retired)
 
 
 def rows(place: Place, query: str) -> list[tuple[object, ...]]:
@@ -208,7 +208,43 @@ def test_only_the_environments_that_are_served_are_rotated(place: Place) -> None
     assert narrow.environments() == ("development",)
     assert rotate(narrow) == [], "training's key is still under the older root key, which therefore stays"
     assert place.custody().open(FIRST)
-    assert whole.rewrap() == (1, (old_root,))
+    assert whole.rewrap() == (1, Roots((old_root,)))
+
+
+class _OldestFirst:
+    """A key service that retires the oldest version first, as Vault's does, and keeps one that is not ours."""
+
+    def __init__(self, service: LocalFileKeyService, *, foreign: bool) -> None:
+        self._service, self.foreign = service, foreign
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._service, name)
+
+    def retire(self, key_id: str) -> None:
+        living = self._service._read().key_ids
+        if key_id in living and (self.foreign or key_id != living[-1]):
+            raise KeyServiceError("versions are retired in order; retire another first")
+        self._service.retire(key_id)
+
+
+def test_root_keys_that_are_retired_in_order_only_are_so_and_one_that_cannot_be_is_told(place: Place) -> None:
+    service = _OldestFirst(place.service(), foreign=True)
+    store = KeyStore.connect(place.store_url, service=service)
+    whole = place.custody()
+    custody = KeyCustody(store, state=whole._state, log=whole._log, actor="service:kernel")
+    made = custody.create([FIRST, DEVELOPMENT])
+    first = service.key_id
+    progress = custody.rotate(["training"], seconds=60)
+    assert progress.finished
+    assert dict(progress.roots.refused) == {first: "versions are retired in order; retire another first"}
+    second = service.key_id
+    custody.rotate(["training"], seconds=60)
+    assert sorted(custody.describe()[0].older_roots) == sorted([first, second])
+    service.foreign = False
+    _, roots = custody.rewrap()
+    assert (roots.retired, dict(roots.refused)) == ((first, second), {})
+    assert custody.describe()[0].older_roots == ()
+    assert place.custody().open_all(list(made)) == made
 
 
 # Older copies
@@ -480,14 +516,14 @@ def test_who_comes_to_a_begun_rotation_joins_it(place: Place) -> None:
 def test_rewrapping_moves_what_an_older_root_key_wraps_and_retires_it(place: Place) -> None:
     custody = place.custody()
     made = custody.create([FIRST, DEVELOPMENT])
-    assert custody.rewrap() == (0, ())
+    assert custody.rewrap() == (0, Roots())
     old = place.service().key_id
     place.service().rotate()
     below = rows(place, "select * from wrapped_keys")
-    assert custody.rewrap() == (2, (old,))
+    assert custody.rewrap() == (2, Roots((old,)))
     assert rows(place, "select * from wrapped_keys") == below, "what the environments' keys wrap stays as it is"
     assert custody.open_all(list(made)) == place.custody().open_all(list(made)) == made
-    assert custody.rewrap() == (0, ())
+    assert custody.rewrap() == (0, Roots())
 
 
 def test_rewrapping_to_another_service_moves_all_there(place: Place, tmp_path: Path) -> None:
@@ -496,7 +532,7 @@ def test_rewrapping_to_another_service_moves_all_there(place: Place, tmp_path: P
     secret = custody.secret("audit", create=True)
     target = LocalFileKeyService.create(tmp_path / "target")
     left = place.service()
-    assert custody.rewrap(to=target) == (3, ())
+    assert custody.rewrap(to=target) == (3, Roots())
     assert custody.open_all(list(made)) == made, "this process goes on with it"
     assert rotate(custody, "training") != []
     moved = KeyStore.connect(f"sqlite:///{place.key_store}", service=LocalFileKeyService.open(tmp_path / "target"))
@@ -511,7 +547,7 @@ def test_one_environment_can_move_to_a_service_of_its_own(place: Place, tmp_path
     custody = place.custody()
     made = custody.create([FIRST, DEVELOPMENT])
     target = LocalFileKeyService.create(tmp_path / "target")
-    assert custody.rewrap(environments=["development"], to=target) == (1, ())
+    assert custody.rewrap(environments=["development"], to=target) == (1, Roots())
     services = {"development": target, "training": place.service(), INSTALLATION: place.service()}
     store = KeyStore.connect(f"sqlite:///{place.key_store}", service=services.__getitem__)
     assert store.open_all(list(made)) == made
@@ -537,4 +573,4 @@ def test_a_service_that_answers_no_more_leaves_all_where_it_was(
     with pytest.raises(KeyServiceUnavailable):
         custody.rewrap(to=target)
     assert place.custody().open_all(list(made)) == custody.open_all(list(made)) == made
-    assert custody.rewrap(to=target) == (2, ())
+    assert custody.rewrap(to=target) == (2, Roots())
