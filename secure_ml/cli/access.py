@@ -12,15 +12,13 @@ from secure_ml.access.grants import LONGEST_HOURS, Grant
 from secure_ml.access.matrix import matrix, render
 from secure_ml.access.roles import shipped_roles
 from secure_ml.access.stages import Stage
-from secure_ml.cli.opened import ENVIRONMENT, find_project, open_state
+from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, find_project, open_state
 from secure_ml.cli.screen import out, show_json
 from secure_ml.vault.granting import ApproveGrant, RequestGrant, RevokeGrant, change_grant, list_grants
 
 app = typer.Typer(help="Show what each role may do; ask for, approve, revoke and list grants.", no_args_is_help=True)
 
-EnvironmentOption = Annotated[Environment, typer.Option(help="The environment whose data it is.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
-_HERE = Environment(ENVIRONMENT)
 
 
 @app.callback()
@@ -55,7 +53,7 @@ def request(
     reason: Annotated[str, typer.Option(help="Why, for whoever approves. Name no person.")],
     hours: Annotated[int, typer.Option(min=1, max=LONGEST_HOURS, help="How long, counted from the approval.")] = 8,
     stage: Annotated[Stage, typer.Option(help="The stage whose data it is.")] = Stage.RAW,
-    environment: EnvironmentOption = _HERE,
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
     as_json: JsonOption = False,
 ) -> None:
     """Ask to look at columns outside a run, for the purpose of the project's policy. Another person must approve."""
@@ -76,7 +74,7 @@ def request(
 def approve(
     project: Annotated[str, typer.Argument(help="The project whose data it is.")],
     grant: Annotated[str, typer.Argument(help="The grant's id, as `list` shows it.")],
-    environment: EnvironmentOption = _HERE,
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
     as_json: JsonOption = False,
 ) -> None:
     """Agree to another person's request: its hours begin now."""
@@ -88,7 +86,7 @@ def approve(
 def revoke(
     project: Annotated[str, typer.Argument(help="The project whose data it is.")],
     grant: Annotated[str, typer.Argument(help="The grant's id, as `list` shows it.")],
-    environment: EnvironmentOption = _HERE,
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
     as_json: JsonOption = False,
 ) -> None:
     """End a grant at once, or refuse a request."""
@@ -100,7 +98,7 @@ def revoke(
 def show_grants(
     project: Annotated[str, typer.Argument(help="The project whose data it is.")],
     own: Annotated[bool, typer.Option("--own", help="Only those that you asked for.")] = False,
-    environment: EnvironmentOption = _HERE,
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
     as_json: JsonOption = False,
 ) -> None:
     """Show the grants of a project: who asked for what and why, who agreed, and until when."""

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secure_ml.access.stages import Stage
-from secure_ml.cli.opened import ENVIRONMENT, open_state
+from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, open_state
 from secure_ml.cli.run import run_project
 from secure_ml.cli.screen import out, plain_table, show_json
 from secure_ml.cli.status import show_not_protected
@@ -26,13 +26,16 @@ _USES = {
 _GAPS = {"demographic_parity_difference": "selection rate", "equalized_odds_difference": "error rates"}
 
 
-def demo(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False) -> None:
+def demo(
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
     """Train a loan model on protected data, and say what was found, what was done, and what it cost."""
-    outcomes = run_project(_PROJECT, until=Stage.REGISTERED, partition=None)
+    outcomes = run_project(_PROJECT, environment=environment, until=Stage.REGISTERED, partition=None)
     if not outcomes[-1].success:
         raise typer.Exit(1)
     client = open_state()
-    summary = summarise(client, _PROJECT, environment=ENVIRONMENT)
+    summary = summarise(client, _PROJECT, environment=environment)
     if as_json:
         show_json(dataclasses.asdict(summary))
     else:

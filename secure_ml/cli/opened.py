@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from secure_ml.access.actions import Environment
 from secure_ml.installation import InstallationError
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.projects import POLICY_FILE, Project
@@ -18,8 +21,11 @@ from secure_ml.vault.client import Client
 if TYPE_CHECKING:
     import dagster as dg
 
-ENVIRONMENT = "training"
-"""The only environment so far."""
+DEFAULT_ENVIRONMENT = Environment.TRAINING
+
+EnvironmentOption = Annotated[
+    Environment, typer.Option(envvar="SECURE_ML_ENVIRONMENT", help="The environment that is meant.")
+]
 
 _PROJECT_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
@@ -59,14 +65,14 @@ def find_project(installation: Client, name: str) -> Project:
 
 
 @contextmanager
-def opened() -> Iterator[Opened]:
-    """The installation that the environment variables describe, ready to run."""
+def opened(environment: str) -> Iterator[Opened]:
+    """The installation that the environment variables describe, ready to run in one of its environments."""
     from secure_ml.definitions import build, open_installation
     from secure_ml.orchestration.instance import dagster_instance
 
     installation = open_installation()
     with dagster_instance(installation.settings) as instance:
-        yield Opened(installation, build(ENVIRONMENT), instance)
+        yield Opened(installation, build(environment), instance)
 
 
 def open_state() -> Client:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from secure_ml.access.stages import Stage
-from secure_ml.cli.opened import ENVIRONMENT, find_project, open_state, opened
+from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, find_project, open_state, opened
 from secure_ml.cli.screen import err, out, progress, show_json
 from secure_ml.settings import Profile, read_settings
 
@@ -21,22 +21,31 @@ def run(
     name: Annotated[str, typer.Argument(help="Name of the project.")],
     until: Annotated[Stage, typer.Option(help="Last stage that is materialised.")] = Stage.REGISTERED,
     partition: Annotated[str | None, typer.Option(help="Only this partition, up to `masked`.")] = None,
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Materialise a project's stages with their checks; every run is recorded in Dagster and in the audit log."""
-    outcomes = run_project(name, until=until, partition=partition)
+    outcomes = run_project(name, environment=environment, until=until, partition=partition)
     if as_json:
-        show_json({"project": name, "success": outcomes[-1].success, "runs": [_json(o) for o in outcomes]})
+        show_json(
+            {
+                "project": name,
+                "environment": environment,
+                "success": outcomes[-1].success,
+                "runs": [_json(o) for o in outcomes],
+            }
+        )
     elif outcomes[-1].success:
         reached = outcomes[-1].planned.stages[-1]
         out.print(
-            f"[green]{escape(name)} is {reached}[/] in {len(outcomes)} runs. `secure-ml status` shows where it is."
+            f"[green]{escape(name)} is {reached}[/] in {environment}, in {len(outcomes)} runs. "
+            "`secure-ml status` shows where it is."
         )
     if not outcomes[-1].success:
         raise typer.Exit(1)
 
 
-def run_project(name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
+def run_project(name: str, *, environment: str, until: Stage, partition: str | None) -> Sequence["Outcome"]:
     """Runs it with a progress bar, and tells of every check that did not pass as it comes.
 
     In the profile `personal` the runs execute in this process; in the others as the runs' own user.
@@ -48,24 +57,24 @@ def run_project(name: str, *, until: Stage, partition: str | None) -> Sequence["
     from secure_ml.orchestration.runs import execute, plan
 
     if read_settings(os.environ).profile is not Profile.PERSONAL:
-        return _launch_project(name, until=until, partition=partition)
-    with opened() as installation:
-        project = installation.project(name)
+        return _launch_project(name, environment=environment, until=until, partition=partition)
+    with opened(environment) as installation:
+        project = installation.project(name).seen_in(environment)
         runs = plan(project, until=until, partition=partition)
         client, definitions, instance = installation.installation, installation.definitions, installation.instance
         with _progress(runs) as on_done:
-            return execute(client, definitions, instance, project, ENVIRONMENT, runs, on_done=on_done)
+            return execute(client, definitions, instance, project, environment, runs, on_done=on_done)
 
 
-def _launch_project(name: str, *, until: Stage, partition: str | None) -> Sequence["Outcome"]:
+def _launch_project(name: str, *, environment: str, until: Stage, partition: str | None) -> Sequence["Outcome"]:
     from secure_ml.cli.launcher import launch
     from secure_ml.orchestration.runs import plan
 
     client = open_state()
-    project = find_project(client, name)
+    project = find_project(client, name).seen_in(environment)
     runs = plan(project, until=until, partition=partition)
     with _progress(runs) as on_done:
-        return launch(client, project, ENVIRONMENT, runs, on_done=on_done)
+        return launch(client, project, environment, runs, on_done=on_done)
 
 
 @contextmanager

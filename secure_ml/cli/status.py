@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secure_ml.access.stages import CHECKS, Stage
-from secure_ml.cli.opened import ENVIRONMENT, open_state
+from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, open_state
 from secure_ml.cli.screen import out, plain_table, show_json
 from secure_ml.cli.summary import plain
 from secure_ml.guard.errors import describe
@@ -52,10 +52,15 @@ class ProjectStatus:
     log_entries: int
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False) -> None:
+def status(
+    environment: EnvironmentOption = DEFAULT_ENVIRONMENT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
     """Show projects, stages, checks, privacy budget and audit log, and what does not hold here."""
     installation = open_state()
-    projects = {name: project_status(installation, name) for name in sorted(installation.projects)}
+    projects = {
+        name: project_status(installation, name, environment=environment) for name in sorted(installation.projects)
+    }
     settings, entries = installation.settings, max((found.log_entries for found in projects.values()), default=0)
     unfinished: list[str] = []
     find_projects((settings.projects,), unfinished=lambda error: unfinished.append(describe(error)))
@@ -65,6 +70,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON ob
                 "home": str(settings.home),
                 "keys": str(settings.keys),
                 "profile": str(settings.profile),
+                "environment": environment,
                 "not_protected": list(NOT_PROTECTED[settings.profile]),
                 "audit_log_entries": entries,
                 "unfinished": unfinished,
@@ -76,20 +82,20 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON ob
     out.print(f"Keys       {escape(str(settings.keys))}", soft_wrap=True)
     out.print(f"Audit log  {entries} entries")
     for name, found in projects.items():
-        out.print(f"\n[bold]{escape(name)}[/], ε {found.epsilon_spent} spent", soft_wrap=True)
+        out.print(f"\n[bold]{escape(name)}[/] in {environment}, ε {found.epsilon_spent} spent", soft_wrap=True)
         out.print(_table(found))
     for words in unfinished:
         out.print(f"\n[yellow]waits for its steward[/] {escape(words)}", soft_wrap=True)
     show_not_protected(settings.profile)
 
 
-def project_status(installation: Client, name: str) -> ProjectStatus:
+def project_status(installation: Client, name: str, *, environment: str) -> ProjectStatus:
     """Versions and checks by stage, and the budget, from signed manifests and verdicts only."""
     by_stage: dict[Stage, list[Manifest]] = defaultdict(list)
-    described = describe_project(installation.kernel, environment=ENVIRONMENT, project=name)
+    described = describe_project(installation.kernel, environment=environment, project=name)
     for manifest in described.manifests:
         by_stage[Stage(manifest.address.stage)].append(manifest)
-    spent = spent_budget(installation.kernel, environment=ENVIRONMENT, project=name)
+    spent = spent_budget(installation.kernel, environment=environment, project=name)
     return ProjectStatus(
         {str(stage): _stage_status(described, stage, by_stage[stage]) for stage in Stage},
         plain(spent.epsilon),

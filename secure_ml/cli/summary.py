@@ -74,7 +74,7 @@ def summarise(installation: Client, project: str, *, environment: str) -> Projec
     manifests = described.manifests
     latest = {Stage(m.address.stage): m for m in manifests}
     masked = [m for m in manifests if m.address.stage == Stage.MASKED]
-    policy = installation.policy_of(project)
+    policy = installation.policy_of(project).seen_in(environment)
     estimator = policy.training.estimator
     budget = estimator.budget if isinstance(estimator, DpAdditive) else None
     spent = spent_budget(installation.kernel, environment=environment, project=project)

@@ -98,7 +98,7 @@ def _execute(asked: dict[str, Any], answer: TextIO) -> None:
     planned, environment = _planned(asked), str(asked["environment"])
     try:
         client = open_installation()
-        project = client.projects[str(asked["project"])]
+        project = client.projects[str(asked["project"])].seen_in(environment)
         with dagster_instance(client.settings) as instance:
             outcome = execute_one(
                 build(environment),

@@ -84,7 +84,7 @@ class Assessor:
             raise AccessRefused("only the runs of an environment have its versions judged")
         if request.stage not in _JUDGES or request.project not in self._client.projects:
             raise AccessRefused("there is nothing of that name to be judged")
-        judge = _JUDGES[request.stage](self._client.projects[request.project])
+        judge = _JUDGES[request.stage](self._client.projects[request.project].seen_in(request.environment))
         environment, project = request.environment, request.project
         run_id = f"assessment-{secrets.token_hex(16)}"
         with self._lock:

@@ -32,7 +32,7 @@ def guarded_doors(doors: Doors) -> dg.ResourceDefinition:
         projects = doors.installation.projects
         keys = [key for key in assets_of(run, instance) if key.path[1:2] and key.path[1] in projects]
         key = min(keys, default=None)
-        project = None if key is None else projects[key.path[1]]
+        project = None if key is None else projects[key.path[1]].seen_in(key.path[0])
         allowed = declared_destinations(doors.installation.settings, project, doors.environ)
         with tripwire(allowed=allowed, report=lambda attempt: _report(doors, key, run, attempt)):
             yield doors
@@ -52,7 +52,7 @@ def declared_destinations(
 
     Args:
         settings: the installation's places.
-        project: the run's project.
+        project: the run's project, as it is seen in the run's environment.
         environ: holds the URL of a SQL source, and the addresses of key services.
     """
     urls = []

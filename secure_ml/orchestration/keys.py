@@ -12,7 +12,7 @@ from secure_ml.policy.source import MonthlyPartitions, StaticPartitions
 
 def asset_key(environment: str, project: str, stage: Stage) -> dg.AssetKey:
     """environment/project/stage."""
-    return dg.AssetKey([environment, project, str(stage)])
+    return dg.AssetKey([str(environment), project, str(stage)])
 
 
 def partitions_of(policy: Policy) -> dg.PartitionsDefinition[str] | None:

@@ -19,6 +19,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from secure_ml.access.actions import Environment
 from secure_ml.guard.redaction import Redactor
 from secure_ml.policy.projects import find_projects
 from secure_ml.policy.source import StaticPartitions
@@ -141,9 +142,10 @@ def vocabulary() -> frozenset[str]:
     # A policy that cannot be used declares nothing; whoever loads the projects is told of it.
     for project in find_projects(folders, unfinished=lambda _: None).values():
         words.update(project.policy.columns)
-        partitions = project.policy.source.partitions
-        if isinstance(partitions, StaticPartitions):
-            words.update(partitions.keys)
+        for environment in Environment:
+            partitions = project.policy.seen_in(environment).source.partitions
+            if isinstance(partitions, StaticPartitions):
+                words.update(partitions.keys)
     bare = Redactor(keep_dates=True)
     return frozenset(word for word in words if bare.redact(word) != word)
 

@@ -27,7 +27,8 @@ def job_names(project: str) -> tuple[str, str]:
 
 
 def project_definitions(project: Project, environment: str) -> dg.Definitions:
-    """Assets, checks and jobs of one project."""
+    """Assets, checks and jobs of one project in one environment."""
+    project = project.seen_in(environment)
     policy = project.policy
     protect, train = job_names(policy.project)
     by_partition = [asset_key(environment, policy.project, stage) for stage in Stage if stage in PARTITIONED]

@@ -58,6 +58,12 @@ class Gates(PolicyModel):
     leakage: LeakageGate = Field(default=LeakageGate(), description="Bound on what one feature may give away.")
     disclosure: DisclosureControl = Field(default=DisclosureControl(), description="Suppression of small cells.")
 
+    def warning(self) -> "Gates":
+        """The same bounds, of which those on a model's figures only warn."""
+        performance = tuple(gate.model_copy(update={"blocking": False}) for gate in self.performance)
+        fairness = tuple(gate.model_copy(update={"blocking": False}) for gate in self.fairness)
+        return self.model_copy(update={"performance": performance, "fairness": fairness})
+
 
 class Approvals(PolicyModel):
     """Who must agree before a model is deployed."""

@@ -4,7 +4,7 @@ Belongs here: finding them. Must stay out: what is done with one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from secure_ml.policy.load import PolicyError, load_policy
@@ -20,6 +20,10 @@ class Project:
 
     policy: Policy
     folder: Path
+
+    def seen_in(self, environment: str) -> "Project":
+        """The project with its policy as it holds in an environment."""
+        return replace(self, policy=self.policy.seen_in(environment))
 
 
 def find_projects(

@@ -92,7 +92,7 @@ class Client:
                     "the run has no ticket: start it with `secure-ml run`, or through dagster.yaml's run coordinator"
                 )
             ticket = self.ticket(environment=environment, project=project, run_id=run_id, stages=stages)
-        policy = self.policy_of(project)
+        policy = self.policy_of(project).seen_in(environment)
         return Door(self.kernel, root=self.settings.vault, environment=environment, policy=policy, ticket=ticket)
 
     def explore(

@@ -1,4 +1,6 @@
-"""Which digest of a policy governs a stage: what precedes training does not change with what only training reads.
+"""Which digest of a policy governs a version: by its environment, and by its stage.
+
+What precedes training does not change with what only training reads.
 
 Belongs here: that rule. Must stay out: the digests themselves (policy).
 """
@@ -6,14 +8,15 @@ Belongs here: that rule. Must stay out: the digests themselves (policy).
 from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
 from secure_ml.vault.errors import StaleVersion
-from secure_ml.vault.manifest import Manifest
+from secure_ml.vault.manifest import Address, Manifest
 
 _BEFORE_TRAINING = frozenset({Stage.RAW, Stage.CLASSIFIED, Stage.MASKED, Stage.SPLIT})
 
 
-def governing_digest(policy: Policy, stage: Stage) -> str:
-    """The digest that a version of this stage is made under."""
-    return policy.data_digest if stage in _BEFORE_TRAINING else policy.digest
+def governing_digest(policy: Policy, address: Address) -> str:
+    """The digest that a version at this address is made under."""
+    seen = policy.seen_in(address.environment)
+    return seen.data_digest if Stage(address.stage) in _BEFORE_TRAINING else seen.digest
 
 
 def require_current(manifest: Manifest, policy: Policy) -> None:
@@ -22,7 +25,7 @@ def require_current(manifest: Manifest, policy: Policy) -> None:
     Raises:
         StaleVersion: it was made under another one.
     """
-    if manifest.policy_digest != governing_digest(policy, Stage(manifest.address.stage)):
+    if manifest.policy_digest != governing_digest(policy, manifest.address):
         raise StaleVersion(
             f"{manifest.address} was made under another policy than today's; materialise it again before it is used"
         )

@@ -28,7 +28,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         description="A candidate model and how it was made. Its privacy loss is charged before a row is learned from.",
         kinds={policy.training.estimator.kind, "encrypted"},
         reads={"split": Stage.SPLIT},
-        pool=f"{policy.project}_training",
+        pool=f"{environment}_{policy.project}_training",
     )
     def trained(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors], split: Dataset) -> Dataset:
         with safe_failures():
