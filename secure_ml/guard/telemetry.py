@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 SWITCHES: Mapping[str, str] = MappingProxyType(
     {
+        # No library asks whatever answers at the address of a cloud machine's metadata.
+        "AWS_EC2_METADATA_DISABLED": "true",
         "DAGSTER_DG_UPDATE_CHECK_ENABLED": "0",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",

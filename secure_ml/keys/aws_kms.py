@@ -339,10 +339,7 @@ def _context(context: bytes) -> dict[str, str]:
 
 
 def _build_client(region: str, endpoint: str | None, environ: Mapping[str, str], patience: Patience) -> "BaseClient":
-    try:
-        import boto3
-    except ImportError:
-        raise KeyServiceError("an awskms: key service needs boto3; install secure_ml[aws]") from None
+    import boto3
     from botocore.config import Config
     from botocore.credentials import ContainerProvider, CredentialResolver, EnvProvider, SharedCredentialProvider
     from botocore.exceptions import BotoCoreError

@@ -282,10 +282,7 @@ def _token_reader(environ: Mapping[str, str]) -> Callable[[], str]:
 
 
 def _build_client(address: str, environ: Mapping[str, str], patience: Patience) -> "hvac.Client":
-    try:
-        import hvac
-    except ImportError:
-        raise KeyServiceError("a vault: key service needs hvac; install secure_ml[vault]") from None
+    import hvac
     import requests
     from hvac.adapters import RawAdapter
     from requests.adapters import HTTPAdapter

@@ -5,8 +5,6 @@ import datetime
 import json
 import logging
 import socket
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -194,12 +192,6 @@ def test_without_a_region_it_says_what_to_set(environ: dict[str, str], monkeypat
 def test_the_endpoint_may_stand_in_the_uri(environ: dict[str, str], server: LoopbackServer) -> None:
     environ["AWS_ENDPOINT_URL_KMS"] = "http://127.0.0.1:1"
     AwsKmsKeyService.from_uri(f"{URI}?endpoint={server.url}", environ=environ, create=True)
-
-
-def test_without_boto3_it_says_what_to_install(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(KeyServiceError, match=r"secure_ml\[aws\]"):
-        AwsKmsKeyService.from_uri(URI, environ=environ, create=False)
 
 
 def test_an_authority_that_is_not_there_is_said(environ: dict[str, str]) -> None:
@@ -735,8 +727,3 @@ def test_nothing_is_sent_but_to_the_endpoint(
         assert elsewhere.seen == []
     assert asked
     assert set(asked) == {("127.0.0.1", int(server.url.rpartition(":")[2]))}
-
-
-def test_opening_alone_brings_boto3() -> None:
-    program = "import sys, secure_ml.keys.aws_kms; sys.exit(bool({'boto3', 'botocore'} & sys.modules.keys()))"
-    subprocess.run([sys.executable, "-c", program], check=True)

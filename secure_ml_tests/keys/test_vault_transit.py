@@ -162,12 +162,6 @@ def test_without_an_address_it_says_what_to_set() -> None:
         VaultTransitKeyService.from_uri(URI, environ={"VAULT_TOKEN": TOKEN}, create=False)
 
 
-def test_without_hvac_it_says_what_to_install(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "hvac", None)
-    with pytest.raises(KeyServiceError, match=r"secure_ml\[vault\]"):
-        VaultTransitKeyService.from_uri(URI, environ=environ, create=False)
-
-
 # Tokens, policies, namespaces
 
 
@@ -673,8 +667,3 @@ def test_the_check_says_what_to_set() -> None:
     process = subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True)
     assert process.returncode != 0
     assert "VAULT_ADDR" in process.stderr
-
-
-def test_opening_alone_brings_hvac() -> None:
-    program = "import sys, secure_ml.keys.vault_transit; sys.exit(bool({'hvac', 'requests'} & sys.modules.keys()))"
-    subprocess.run([sys.executable, "-c", program], check=True)
