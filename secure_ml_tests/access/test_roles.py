@@ -79,7 +79,8 @@ def test_every_fault_is_told_at_once() -> None:
 def test_the_shipped_roles_are_those_of_the_house() -> None:
     assert list(shipped_roles().roles) == [
         "data_engineer", "data_steward", "data_scientist", "ml_engineer", "risk_officer", "data_protection_officer",
-        "auditor", "admin", "schedule", "sensor", "assessor", "code_server", "sole_user",
+        "auditor", "admin", "schedule", "sensor", "assessor", "code_server", "security_watch",
+        "sole_user",
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from secure_ml.guard.security_limits import VARIABLE, Limits, SecurityLimitsError, read_limits
+from secure_ml_tests.docs.pages import blocks
 
 FILE = """
 refusals: 3
@@ -48,6 +49,14 @@ def test_the_file_changes_what_it_names(tmp_path: Path) -> None:
 def test_a_wrong_file_is_told_by_line_and_field(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(SecurityLimitsError, match=told):
         read(tmp_path, text)
+
+
+def test_the_page_shows_every_limit_with_its_default(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "security-events.md"
+    (block,) = [block for block in blocks(page) if block.kind == "yaml"]
+    shown = read(tmp_path, "\n".join(block.lines))
+    assert shown.model_fields_set == set(Limits.model_fields)
+    assert shown.model_copy(update={"time_zone": "UTC", "working_hours": None}) == Limits()
 
 
 def test_a_missing_file_is_no_default() -> None:

@@ -22,6 +22,7 @@ from secure_ml.orchestration.egress import guarded_doors
 from secure_ml.orchestration.resources import Doors
 from secure_ml.orchestration.security import GROUP, SENSOR, security_definitions
 from secure_ml.state.tables import audit_entries
+from secure_ml_tests.docs.pages import blocks
 from secure_ml_tests.fakes.dagster_project import failures
 from secure_ml_tests.fakes.loopback_server import LoopbackServer, status
 from secure_ml_tests.fakes.small_project import (
@@ -228,6 +229,18 @@ def test_the_sensor_tells_what_is_new_by_logger_asset_and_webhook(
     kinds = [type(event) for event in result.asset_events]
     assert kinds == [dg.AssetMaterialization, *[dg.AssetCheckEvaluation] * len(DETECTORS)]
     assert result.cursor == str(watched.size())
+
+
+def test_a_message_has_the_fields_that_the_page_shows(
+    watched: Watched, receiver: LoopbackServer, received: list[tuple[str, dict[str, Any]]]
+) -> None:
+    watched.reach_out(actor=FOUNDER)
+    watched.evaluate()
+    page = Path(__file__).resolve().parents[2] / "docs" / "security-events.md"
+    (shown,) = [json.loads("\n".join(block.lines)) for block in blocks(page) if block.lines[0] == "{"]
+    ((_, body),) = received
+    assert body.keys() == shown.keys()
+    assert body["data"].keys() == shown["data"].keys()
 
 
 def test_errors_are_told_first(
