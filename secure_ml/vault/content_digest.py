@@ -31,12 +31,11 @@ class ContentDigest:
         """Adds the rows of one batch, whose columns are the schema's in order."""
         self._rows += batch.num_rows
         for (validity, lengths, values), array in zip(self._columns, batch.columns, strict=True):
-            validity.update(np.ascontiguousarray(pc.is_valid(array).to_numpy(zero_copy_only=False)).view(np.uint8).data)
+            validity.update(_validity(array).data)
             if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-                filled = array.fill_null(b"" if pa.types.is_binary(array.type) else "")
-                sizes = pc.binary_length(filled).to_numpy(zero_copy_only=False).astype("<i8")
-                lengths.update(sizes.data)
-                values.update(_value_bytes(filled))
+                ends, content = _texts(array)
+                lengths.update(np.diff(ends).astype("<i8").data)
+                values.update(content)
             else:
                 values.update(_fixed_width(array).data)
 
@@ -67,23 +66,37 @@ def keyed_digest(parts: Iterable[tuple[str, int, bytes]], *, key: bytes) -> str:
     return code.hexdigest()
 
 
-def _value_bytes(array: pa.Array) -> memoryview:
-    """The value bytes of a string or binary array without nulls, without copying."""
-    _, offsets, data = array.buffers()
-    ends = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
-    return memoryview(b"") if data is None else memoryview(data)[int(ends[0]) : int(ends[-1])]
+# Where there is no null, nothing is filled in or copied that need not be: this is a part of every write.
+
+
+def _validity(array: pa.Array) -> "np.ndarray[Any, np.dtype[Any]]":
+    if array.null_count == 0:
+        return np.ones(len(array), np.uint8)
+    return np.ascontiguousarray(pc.is_valid(array).to_numpy(zero_copy_only=False)).view(np.uint8)
+
+
+def _without_nulls(array: pa.Array, filling: object) -> pa.Array:
+    return array if array.null_count == 0 else array.fill_null(filling)
+
+
+def _texts(array: pa.Array) -> "tuple[np.ndarray[Any, np.dtype[Any]], memoryview]":
+    """Where each value begins, and where the last ends; and the bytes of all, without copying."""
+    filled = _without_nulls(array, b"" if pa.types.is_binary(array.type) else "")
+    _, offsets, data = filled.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[filled.offset : filled.offset + len(filled) + 1]
+    return ends, memoryview(b"") if data is None else memoryview(data)[int(ends[0]) : int(ends[-1])]
 
 
 def _fixed_width(array: pa.Array) -> "np.ndarray[Any, np.dtype[Any]]":
     """Little-endian values; nulls as zero, every NaN alike, minus zero as zero."""
-    values: np.ndarray[Any, np.dtype[Any]]
     if pa.types.is_boolean(array.type):
-        values = array.fill_null(False).to_numpy(zero_copy_only=False).astype(np.uint8)
-    elif pa.types.is_floating(array.type):
-        numbers = array.fill_null(0.0).to_numpy(zero_copy_only=False).astype("<f8")
-        numbers[np.isnan(numbers)] = np.nan
-        values = numbers + 0.0
-    else:
-        integers = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
-        values = integers.fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
-    return values
+        return _without_nulls(array, False).to_numpy(zero_copy_only=False).view(np.uint8)
+    if pa.types.is_floating(array.type):
+        # Adding zero makes a copy in which minus zero is zero.
+        numbers = _without_nulls(array, 0.0).to_numpy(zero_copy_only=False).astype("<f8", copy=False) + 0.0
+        missing = np.isnan(numbers)
+        if missing.any():
+            numbers[missing] = np.nan
+        return numbers
+    integers = array.view(pa.int32()) if pa.types.is_date32(array.type) else array
+    return _without_nulls(integers, 0).to_numpy(zero_copy_only=False).astype("<i8", copy=False)
