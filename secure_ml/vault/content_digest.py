@@ -89,14 +89,16 @@ def _texts(array: pa.Array) -> "tuple[np.ndarray[Any, np.dtype[Any]], memoryview
 
 def _fixed_width(array: pa.Array) -> "np.ndarray[Any, np.dtype[Any]]":
     """Little-endian values; nulls as zero, every NaN alike, minus zero as zero."""
+    values: np.ndarray[Any, np.dtype[Any]]
     if pa.types.is_boolean(array.type):
-        return _without_nulls(array, False).to_numpy(zero_copy_only=False).view(np.uint8)
-    if pa.types.is_floating(array.type):
+        values = _without_nulls(array, False).to_numpy(zero_copy_only=False).view(np.uint8)
+    elif pa.types.is_floating(array.type):
         # Adding zero makes a copy in which minus zero is zero.
-        numbers = _without_nulls(array, 0.0).to_numpy(zero_copy_only=False).astype("<f8", copy=False) + 0.0
-        missing = np.isnan(numbers)
+        values = _without_nulls(array, 0.0).to_numpy(zero_copy_only=False).astype("<f8", copy=False) + 0.0
+        missing = np.isnan(values)
         if missing.any():
-            numbers[missing] = np.nan
-        return numbers
-    integers = array.view(pa.int32()) if pa.types.is_date32(array.type) else array
-    return _without_nulls(integers, 0).to_numpy(zero_copy_only=False).astype("<i8", copy=False)
+            values[missing] = np.nan
+    else:
+        integers = array.view(pa.int32()) if pa.types.is_date32(array.type) else array
+        values = _without_nulls(integers, 0).to_numpy(zero_copy_only=False).astype("<i8", copy=False)
+    return values

@@ -15,7 +15,9 @@ TYPES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "text": (pa.string(), st.text(max_size=5)),
     "bytes": (pa.binary(), st.binary(max_size=5)),
     "whole": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    "short": (pa.int32(), st.integers(-(2**31), 2**31 - 1)),
     "number": (pa.float64(), st.floats(allow_nan=False)),
+    "single": (pa.float32(), st.floats(allow_nan=False, width=32)),
     "truth": (pa.bool_(), st.booleans()),
     "day": (pa.date32(), st.dates()),
 }
@@ -52,7 +54,7 @@ def reference(rows: list[Row]) -> bytes:
             elif field.type == pa.date32():
                 values += struct.pack("<q", 0 if cell is None else (cell - datetime.date(1970, 1, 1)).days)
             else:
-                values += struct.pack("<d" if field.type == pa.float64() else "<q", cell or 0)
+                values += struct.pack("<d" if pa.types.is_floating(field.type) else "<q", cell or 0)
         for text in (field.name, str(field.type)):
             whole += struct.pack("<I", len(text)) + text.encode()
         whole += b"".join(hashlib.sha256(content).digest() for content in (validity, lengths, values))
