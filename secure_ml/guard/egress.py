@@ -78,9 +78,12 @@ class Destination:
 
     @classmethod
     def of_url(cls, url: str) -> "Destination | None":
-        """The destination of a URL with an authority; None for one without, such as that of a file."""
-        parts = urlsplit(url)
-        return cls(parts.hostname, parts.port) if parts.hostname else None
+        """The destination of a URL; None for one that leads nowhere: that of a file, or one that is wrong."""
+        try:
+            parts = urlsplit(url)
+            return cls(parts.hostname, parts.port) if parts.hostname else None
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

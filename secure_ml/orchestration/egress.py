@@ -14,8 +14,8 @@ from secure_ml.orchestration.resources import Doors, assets_of
 from secure_ml.policy.projects import Project
 from secure_ml.settings import Settings
 
-_AWS_CREDENTIALS = (Destination("169.254.169.254", 80), Destination("169.254.170.2", 80))
-"""Where a machine of AWS's gets its own credentials."""
+_AWS_CONTAINER = Destination("169.254.170.2", 80)
+"""Where a container of AWS's gets its credentials."""
 
 
 def guarded_doors(doors: Doors) -> dg.ResourceDefinition:
@@ -61,7 +61,8 @@ def declared_destinations(
     found: set[Destination] = set()
     if settings.kernel_socket is None:
         urls.append(settings.state_url)
-        found |= _key_service(settings.key_service, environ)
+        for uri in {settings.key_service, *settings.key_services.values()}:
+            found |= _key_service(uri, environ)
     return frozenset(found | {place for place in map(Destination.of_url, urls) if place is not None})
 
 
@@ -69,23 +70,26 @@ def _key_service(uri: str, environ: Mapping[str, str]) -> set[Destination]:
     scheme, _, rest = uri.partition(":")
     asked = {name: values[-1] for name, values in parse_qs(urlsplit(rest).query).items()}
     if scheme == "vault":
-        named = [asked.get("address") or environ.get("VAULT_ADDR", "")]
-        return {place for place in map(_endpoint, named) if place is not None}
+        return _endpoints(asked.get("address") or environ.get("VAULT_ADDR"))
     if scheme != "awskms":
         return set()
-    named = [asked.get("endpoint", ""), environ.get("AWS_ENDPOINT_URL_KMS", ""), environ.get("AWS_ENDPOINT_URL", "")]
-    own = {place for place in map(_endpoint, named) if place is not None}
     arn = re.match(r"arn:[a-z-]+:kms:([a-z0-9-]+):", rest)
-    region = arn[1] if arn else asked.get("region") or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-    hosts = ("sts.amazonaws.com", *(f"{name}.{region}.amazonaws.com" for name in ("kms", "kms-fips", "sts")))
-    return {*own, *_AWS_CREDENTIALS, *(Destination(host, 443) for host in hosts)}
+    region = (
+        arn[1] if arn else asked.get("region") or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "")
+    )
+    usual = f"https://kms.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    said = asked.get("endpoint") or environ.get("AWS_ENDPOINT_URL_KMS")
+    return _endpoints(said or usual, environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")) | {_AWS_CONTAINER}
 
 
-def _endpoint(url: str) -> Destination | None:
-    place = Destination.of_url(url)
-    if place is None or place.port is not None:
-        return place
-    return Destination(place.host, 80 if urlsplit(url).scheme == "http" else 443)
+def _endpoints(*urls: str | None) -> set[Destination]:
+    found = set()
+    for url in urls:
+        place = Destination.of_url(url or "")
+        if place is not None:
+            usual = 80 if urlsplit(url or "").scheme == "http" else 443
+            found.add(Destination(place.host, place.port or usual))
+    return found
 
 
 def _report(doors: Doors, key: dg.AssetKey | None, run: dg.DagsterRun, attempt: Attempt) -> None:

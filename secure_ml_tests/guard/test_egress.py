@@ -125,7 +125,8 @@ def test_a_declared_destination_passes_and_its_neighbours_do_not() -> None:
 def test_destinations_are_read_from_urls() -> None:
     assert Destination.of_url("https://Vault.Example:8200/v1") == Destination("vault.example", 8200)
     assert Destination.of_url("postgresql+psycopg2://me:secret@[2001:db8::1]/x") == Destination("2001:db8::1", None)
-    assert Destination.of_url("sqlite:////srv/x.db") is None
+    for nowhere in ("sqlite:////srv/x.db", "", "https://keys.example:port/", "https://[::1/"):
+        assert Destination.of_url(nowhere) is None
 
 
 def test_blocks_that_overlap_do_not_loosen_each_other() -> None:
