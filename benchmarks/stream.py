@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from report import at_most, report
@@ -71,7 +72,8 @@ def protect(folder: Path) -> dict[str, float]:
     passed(Stage.RAW, lambda read: raw.judgements(inspect_quality(read, policy)))
     door.write(Stage.CLASSIFIED, MONTH, classify(door.open(Stage.RAW, MONTH, by=Stage.CLASSIFIED)))
     passed(Stage.CLASSIFIED, lambda read: (classified.judgement(classified.discrepancies(read, policy)),))
-    stored = door.write(Stage.MASKED, MONTH, masking(door.open(Stage.RAW, MONTH, by=Stage.MASKED)))
+    rows, findings = (door.open(stage, MONTH, by=Stage.MASKED) for stage in (Stage.RAW, Stage.CLASSIFIED))
+    stored = door.write(Stage.MASKED, MONTH, replace(masking(rows), origins=(*rows.origins, *findings.origins)))
     passed(Stage.MASKED, lambda read: masked.judgements(inspect(read, policy)))
     return {
         "rows": float(stored.summary["rows_read"]),
