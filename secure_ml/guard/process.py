@@ -53,6 +53,7 @@ def protect_process() -> None:
     sys.excepthook = _tell_uncaught
     threading.excepthook = _tell_uncaught_in_thread
     sys.unraisablehook = _tell_unraisable
+    logging.Handler.handleError = _tell_unlogged  # type: ignore[assignment]
 
 
 def redact_output() -> None:
@@ -173,6 +174,11 @@ def _tell_uncaught_in_thread(what: threading.ExceptHookArgs) -> None:
 
 def _tell_unraisable(what: "sys.UnraisableHookArgs") -> None:
     _tell("ignored error", what.exc_value, None)
+
+
+def _tell_unlogged(_: logging.Handler, record: logging.LogRecord) -> None:
+    """A message that could not be made or written; Python's own would print its arguments."""
+    _tell(f"a log record of {record.pathname}:{record.lineno} was lost", sys.exception(), None)
 
 
 def _tell(words: str, error: BaseException | None, kind: type[BaseException] | None) -> None:
