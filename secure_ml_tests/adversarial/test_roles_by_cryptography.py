@@ -26,6 +26,7 @@ from secure_ml.vault.granting import ApproveGrant, RequestGrant, change_grant
 from secure_ml.vault.messages import Kernel, KeysReleased, Message
 from secure_ml_tests.adversarial import plain_reader
 from secure_ml_tests.fakes.appointed_people import ACTORS, AppointedPeople, Clock, open_appointed_people
+from secure_ml_tests.fakes.json_kernel import JsonKernel
 from secure_ml_tests.fakes.masked_table import SCHEMA, masked_table, split_table
 from secure_ml_tests.fakes.small_project import ENVIRONMENT, PROJECT, SmallProject, attributes, make_small_project
 
@@ -67,7 +68,7 @@ class Stored:
 
     def look(self, login: str, stage: Stage, **asked: Any) -> tuple[Dataset, Listening]:
         """What that user's client gives to look at, and what its kernel lets out."""
-        listening = Listening(self.people.kernel_of(login))
+        listening = Listening(JsonKernel(self.people.kernel_of(login)))
         settings = self.people.installation.settings
         client = Client(settings, self.people.installation.projects, listening)
         return client.explore(**{**PLACE, "stage": stage, "purpose": PURPOSE, **asked}), listening
