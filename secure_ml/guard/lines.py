@@ -21,6 +21,7 @@ _END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _TRACE = re.compile(r"Traceback \(most recent call last\):")
 # The trace of a group of errors is drawn with bars.
 _BARS = re.compile(r" *(?:\| |\|\Z|\+-[-+ \d]*)")
+_FRAME = re.compile(r" *File \"(.)")
 _ERROR = re.compile(r"(?P<kind>[A-Za-z_][\w.]{0,200})(?::|\Z)")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'")
 _KEY_BEGINS, _KEY_ENDS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"), re.compile(r"-----END ")
@@ -41,6 +42,8 @@ class LineRedactor:
         # What the next line belongs to: takes the line; gives what is shown of it, or None where it belongs to nothing.
         self._within: Callable[[str], str | None] = _nothing
         self._depth = 0
+        # Whether the lines below a frame are no file's, but a text that was evaluated: a cell, maybe.
+        self._evaluated = False
 
     def feed(self, text: str) -> str:
         """The lines that have come to their end, redacted.
@@ -106,6 +109,7 @@ class LineRedactor:
     def _opened_by(self, line: str) -> Callable[[str], str | None]:
         """What the lines behind this one belong to."""
         if _TRACE.search(line):
+            self._evaluated = False
             return self._in_trace
         if _KEY_BEGINS.search(line) and not _KEY_ENDS.search(line):
             return self._in_key
@@ -133,6 +137,10 @@ class LineRedactor:
         bars = _BARS.match(line)
         content = line[bars.end() :] if bars else line
         if not content or content[0].isspace() or _TRACE.search(content):
+            if frame := _FRAME.match(content):
+                self._evaluated = frame[1] == "<"
+            elif self._evaluated:
+                return ""
             return self._redact(line)
         error = _ERROR.match(content)
         if named_by_us(content):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from secure_ml.guard.errors import describe
+from secure_ml.guard.errors import describe, trace
 from secure_ml.guard.redaction import Redactor
 from secure_ml.policy.load import PolicyError
 from secure_ml.vault.dataset import DatasetError
@@ -44,3 +44,46 @@ def test_a_foreign_error_outside_our_code_is_only_its_class() -> None:
 def test_a_class_that_only_sounds_like_ours_is_foreign() -> None:
     foreign = type("VaultError", (Exception,), {"__module__": "secure_ml_elsewhere"})
     assert describe(foreign("Meera Kulkarni")) == "VaultError"
+
+
+def test_an_error_of_a_projects_folder_is_foreign() -> None:
+    own = type("CarelessError", (Exception,), {"__module__": "secure_ml.defs.loans.definitions"})
+    assert describe(own("Meera Kulkarni")) == "CarelessError"
+
+
+def fail_for_a_reason() -> None:
+    try:
+        raise DatasetError("the batch has another schema")
+    except DatasetError as error:
+        raise ValueError("Meera Kulkarni") from error
+
+
+def test_a_trace_tells_every_cause_with_its_place_and_our_own_words() -> None:
+    told = trace(_raised(fail_for_a_reason))
+    first, second = told.split("\ncaused by\n")
+    assert first.splitlines()[-1] == "ValueError"
+    assert second.splitlines()[-1] == "DatasetError: the batch has another schema"
+    assert "in fail_for_a_reason" in first
+    assert "Meera" not in told
+
+
+def test_a_trace_without_end_ends() -> None:
+    first, second = ValueError("Meera"), KeyError("Meera")
+    first.__cause__, second.__cause__ = second, first
+    assert trace(first) == "ValueError\ncaused by\nKeyError"
+
+
+def test_a_trace_tells_the_members_of_a_group() -> None:
+    group = ExceptionGroup("Meera", [ValueError("Meera"), ExceptionGroup("Meera", [KeyError("Meera")])])
+    told = trace(group)
+    assert "Meera" not in told
+    assert set(told.split("\ncaused by\n")) == {"ExceptionGroup", "ValueError", "KeyError"}
+
+
+def test_a_trace_is_short_however_deep_the_error() -> None:
+    def deep(depth: int) -> None:
+        if not depth:
+            raise ValueError("Meera")
+        deep(depth - 1)
+
+    assert len(trace(_raised(deep, 100)).splitlines()) < 20

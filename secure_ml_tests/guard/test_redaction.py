@@ -1,12 +1,15 @@
 """Redaction: what must go, what must stay, and that surroundings cannot bring a value back."""
 
+import base64
 import datetime
+import io
 import time
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
 
 from secure_ml.guard.redaction import Redactor
 
@@ -150,6 +153,60 @@ def test_a_declared_word_stays_only_where_it_stands_alone() -> None:
     redactor = Redactor(keep=["20240101"])
     assert redactor.redact("partition 20240101 of raw") == "partition 20240101 of raw"
     assert redactor.redact("call 9820240101") == "call [number]"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2024-11-24",
+        "20241124",
+        "2024-11-24-03:00",
+        "2024-01-01...2024-02-01",
+        "by_day/2024-11-24|north",
+        "run 2024-11-24",
+    ],
+)
+def test_a_day_stays_in_a_name_and_nowhere_else(name: str) -> None:
+    assert Redactor(keep_dates=True).redact(name) == name
+    assert REDACTOR.redact(name) != name
+
+
+@pytest.mark.parametrize("value", [v for v in VALUES if v != "1987-04-12"])
+def test_days_that_stay_bring_no_other_value_through(value: str) -> None:
+    for text in (value, f"2024-11-24 {value}", f"{value}/20241124", f"2024-11-24{value}"):
+        assert value not in Redactor(keep_dates=True).redact(text)
+
+
+def embedded(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def picture(**text: str) -> bytes:
+    info, target = PngImagePlugin.PngInfo(), io.BytesIO()
+    for key, value in text.items():
+        info.add_text(key, value)
+    Image.new("RGB", (40, 30), (1, 2, 3)).save(target, format="png", pnginfo=info)
+    return target.getvalue()
+
+
+def test_a_picture_in_a_text_stays_without_its_own_text() -> None:
+    plain, told = embedded("image/png", picture()), embedded("image/png", picture(Author="Meera Kulkarni"))
+    assert REDACTOR.redact(f"before ![a]({told}) 9876501234") == f"before ![a]({plain}) [number]"
+    assert REDACTOR.redact(plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("uri", "left"),
+    [
+        (embedded("image/png", b"Meera Kulkarni"), "[picture]"),
+        (embedded("text/plain", b"Meera Kulkarni"), "[data]"),
+        (embedded("image/svg+xml", b"<svg>Meera</svg>"), "[data]"),
+        ("data:text/plain;charset=utf-8,Meera%20Kulkarni", "[data]"),
+        (embedded("image/png", picture() + b"Meera")[:-3], "[picture]"),
+    ],
+)
+def test_other_data_in_a_text_goes(uri: str, left: str) -> None:
+    assert REDACTOR.redact(f"see {uri} there") == f"see {left} there"
 
 
 TRIGGERS = [
