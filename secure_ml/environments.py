@@ -1,6 +1,6 @@
 """Dagster code locations, one attribute an environment; each is built when it is asked for, and no other with it.
 
-`workspace.yaml` asks for each by its name, in a server of its own. A tool that looks for the one location of the module,
+`workspace.yaml` asks for each by its name, in a server of its own. A tool that looks for the only location of a module,
 as `dg` does, is shown the environment that SECURE_ML_ENVIRONMENT names: training by default.
 """
 
@@ -28,7 +28,7 @@ def __dir__() -> list[str]:
     name = os.environ.get("SECURE_ML_ENVIRONMENT") or Environment.TRAINING
     if name not in set(Environment):
         raise SettingsError(f"SECURE_ML_ENVIRONMENT must be one of {', '.join(Environment)}")
-    return [name]
+    return [str(name)]
 
 
 @cache

@@ -109,7 +109,7 @@ class Policy(PolicyModel):
             if own is None:
                 continue
             field = f"environments.{environment}.source"
-            if (own.source.path, own.source.url_env) == (self.source.path, self.source.url_env):
+            if own.source.place == self.source.place:
                 raise fault(field, "is the real table; {environment} needs a table of its own", environment=environment)
             if self.training.backtest is not None and own.source.partitions.kind == "none":
                 raise fault(f"{field}.partitions", "training.backtest needs a partitioned source")

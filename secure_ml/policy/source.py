@@ -1,5 +1,6 @@
 """Where a project's table comes from, and how it is partitioned."""
 
+import posixpath
 import re
 from typing import Annotated, Literal
 
@@ -90,6 +91,11 @@ class Source(PolicyModel):
         default=65_536, ge=256, le=16_777_216, description="A longer cell is refused, since it is a broken file."
     )
     partitions: Partitions = Field(default=NoPartitions(kind="none"), description="How the source is cut into pieces.")
+
+    @property
+    def place(self) -> str:
+        """Where it lies: one file pattern, or one database, whatever is asked of it."""
+        return posixpath.normpath(self.path) if self.path is not None else f"${self.url_env}"
 
     @model_validator(mode="after")
     def _matches_format(self) -> "Source":

@@ -10,10 +10,10 @@ import pytest
 
 from secure_ml.access.stages import Stage
 from secure_ml.cli.main import main
-from secure_ml.cli.opened import ENVIRONMENT
 from secure_ml_tests.adversarial.canaries import canaries, loan_rows
 from secure_ml_tests.adversarial.search import Texts, search, search_folder
 from secure_ml_tests.fakes.loan_installation import (
+    ENVIRONMENT,
     SHIPPED_TABLE,
     Attributes,
     LoanInstallation,

@@ -9,12 +9,13 @@ from decimal import Decimal
 import pytest
 
 from secure_ml.access.stages import Stage
-from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.opened import Opened, opened
 from secure_ml.privacy.charge import BudgetError, BudgetExhausted
 from secure_ml.privacy.charging import BudgetCharged, ChargeBudget
 from secure_ml.vault import messages as m
 from secure_ml.vault.errors import AccessRefused
 from secure_ml_tests.fakes.loan_installation import (
+    ENVIRONMENT,
     Attributes,
     LoanInstallation,
     add_project,
@@ -31,7 +32,7 @@ import os, signal, sys
 from secure_ml.access.stages import Stage
 from secure_ml.cli.opened import opened
 from secure_ml.privacy.ledger import BudgetLedger
-from secure_ml_tests.fakes.loan_installation import materialise_without_checks
+from secure_ml_tests.fakes.loan_installation import ENVIRONMENT, materialise_without_checks
 
 charge = BudgetLedger.charge
 
@@ -40,7 +41,7 @@ def charge_and_die(ledger, **asked):
     os.kill(os.getpid(), signal.SIGKILL)
 
 BudgetLedger.charge = charge_and_die
-with opened() as installation:
+with opened(ENVIRONMENT) as installation:
     materialise_without_checks(installation, sys.argv[1], [Stage.TRAINED])
 """
 
@@ -59,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoanInstalla
 
 @pytest.fixture
 def running(installed: LoanInstallation) -> Iterator[Opened]:
-    with opened() as made:
+    with opened(ENVIRONMENT) as made:
         yield made
 
 
@@ -103,7 +104,7 @@ def test_a_process_killed_between_charge_and_training_has_spent(installed: LoanI
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     assert spent(installed, CRASHER) == 2
     assert installed.head(CRASHER, Stage.TRAINED) is None
-    with opened() as again:
+    with opened(ENVIRONMENT) as again:
         result = materialise_without_checks(again, CRASHER, [Stage.TRAINED])
     assert not result.success
     assert "the privacy budget does not allow this training" in failures(result)

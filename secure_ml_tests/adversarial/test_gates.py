@@ -7,10 +7,11 @@ import dagster as dg
 import pytest
 
 from secure_ml.access.stages import CHECKS, Stage
-from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.opened import Opened, opened
 from secure_ml.orchestration.keys import asset_key
 from secure_ml.orchestration.runs import Outcome
 from secure_ml_tests.fakes.loan_installation import (
+    ENVIRONMENT,
     Attributes,
     LoanInstallation,
     Row,
@@ -47,7 +48,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoanInstalla
 
 @pytest.fixture
 def running(installed: LoanInstallation) -> Iterator[Opened]:
-    with opened() as made:
+    with opened(ENVIRONMENT) as made:
         yield made
 
 

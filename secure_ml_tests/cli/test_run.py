@@ -36,6 +36,13 @@ def test_an_unknown_partition_is_refused_with_the_names_of_the_known(drafted: Te
     assert said.err == "error RunError: clinic has no partition 'third'; it has first, second\n"
 
 
+def test_another_environment_is_asked_for_by_its_name(drafted: Terminal) -> None:
+    said = drafted("run", PROJECT, "--until", "raw", "--environment", "test", "--json")
+    assert (said.code, said.json["environment"]) == (1, "test")
+    assert "declare a table of its own under environments.test.source" in said.err
+    assert drafted("run", PROJECT, "--environment", "staging").code == 2
+
+
 def test_an_unknown_stage_is_refused_with_2(drafted: Terminal) -> None:
     assert drafted("run", PROJECT, "--until", "cooked").code == 2
 

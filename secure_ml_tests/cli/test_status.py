@@ -21,7 +21,7 @@ def test_without_an_installation_it_says_so_and_makes_none(terminal: Terminal) -
 def test_json_has_the_fields_that_programs_read(protected: Terminal) -> None:
     told = protected("status", "--json").json
     assert set(told) == {
-        "home", "keys", "profile", "not_protected", "audit_log_entries", "unfinished", "projects",
+        "home", "keys", "profile", "environment", "not_protected", "audit_log_entries", "unfinished", "projects",
     }  # fmt: skip
     assert (told["home"], told["keys"]) == (str(protected.home), str(protected.keys))
     assert told["profile"] == "personal"

@@ -17,7 +17,7 @@ import yaml
 
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.audit.log import AuditEntry
-from secure_ml.cli.opened import ENVIRONMENT, Opened, opened
+from secure_ml.cli.opened import Opened
 from secure_ml.cli.run import run_project
 from secure_ml.definitions import open_installation
 from secure_ml.installation import Installation
@@ -26,6 +26,7 @@ from secure_ml.orchestration.project import job_names
 from secure_ml.orchestration.runs import Outcome
 from secure_ml.vault.manifest import Manifest
 
+ENVIRONMENT = "training"
 ROWS = 1_200
 _ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = _ROOT / "secure_ml" / "defs" / "loan_approval" / "defs.yaml"
@@ -134,8 +135,7 @@ def add_project(
 
 def run_until(name: str, until: Stage) -> list[Outcome]:
     """What `secure-ml run NAME --until STAGE` does."""
-    with opened() as installation:
-        return list(run_project(installation, name, until=until, partition=None))
+    return list(run_project(name, environment=ENVIRONMENT, until=until, partition=None))
 
 
 def materialise_without_checks(
