@@ -1,0 +1,1 @@
+"""Disks that refuse and processes that die, at every system call in turn."""

@@ -1,0 +1,92 @@
+"""The n-th system call of a kind fails, or kills the process that makes it: strace's fault injection (strace(1)).
+
+It reaches what no double in Python does: the database's own writes, and pyarrow's.
+"""
+
+import multiprocessing
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+WRITE = ("write", "pwrite64", "writev", "pwritev")
+SYNC = ("fsync", "fdatasync")
+RENAME = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat")
+KINDS = {"write": (WRITE, "ENOSPC"), "sync": (SYNC, "EIO"), "rename": (RENAME, "EIO")}
+
+_PRELOADED = ["secure_ml_tests.faults.work"]
+_PATIENCE_SECONDS = 60
+
+Work = Callable[[Path, Callable[[str], None]], None]
+"""Does something below a folder, and says each thing that was acknowledged to it."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a process under injection.
+
+    Attributes:
+        struck: whether the n-th call was reached.
+        said: what it said before it ended; its last word names its error's class, if there was one.
+        code: its exit code; negative for a signal.
+    """
+
+    struck: bool
+    said: tuple[str, ...]
+    code: int
+
+
+def require_strace() -> None:
+    """Continuous integration has it; elsewhere it may be missing."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+
+
+def struck(work: Work, root: Path, *, kind: str, nth: int, kill: bool) -> Ended:
+    """Does the work in a process of its own, whose n-th system call of this kind fails or kills it."""
+    calls, error = KINDS[kind]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    ours, theirs = socket.socketpair()
+    trace = root / "strace.out"
+    with ours, theirs:
+        process = context.Process(target=_work, args=(work, root, theirs))
+        process.start()
+        theirs.close()
+        assert ours.recv(1) == b"!"
+        inject = f"inject={','.join(calls)}:{'signal=KILL' if kill else f'error={error}'}:when={nth}"
+        tracing = subprocess.Popen(
+            ["strace", "-f", "-p", str(process.pid), "-e", f"trace={','.join(calls)}", "-e", inject, "-o", str(trace)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert tracing.stderr is not None
+        assert "attached" in tracing.stderr.readline()
+        ours.sendall(b"!")
+        said = b""
+        while block := ours.recv(4096):
+            said += block
+        process.join(_PATIENCE_SECONDS)
+        tracing.communicate(timeout=_PATIENCE_SECONDS)
+    hit = "INJECTED" in trace.read_text(errors="replace") or process.exitcode == -9
+    trace.unlink()
+    return Ended(hit, tuple(said.decode().split("\n")[:-1]), process.exitcode or 0)
+
+
+def _work(work: Work, root: Path, answer: socket.socket) -> None:
+    # A socket's sends are none of the calls that fail.
+    answer.sendall(b"!")
+    assert answer.recv(1) == b"!"
+
+    def say(words: str) -> None:
+        answer.sendall(words.encode() + b"\n")
+
+    try:
+        work(root, say)
+    except Exception as error:  # noqa: BLE001 - told to the test, which judges it
+        kind = type(error)
+        say(f"error {kind.__module__}.{kind.__qualname__}")
