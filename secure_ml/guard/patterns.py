@@ -73,8 +73,11 @@ NAMED_SECRET = re.compile(
     r"(?:\"[^\"\n]*+\"|'[^'\n]*+'|\S+)"
 )
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:.|\n)*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)")
-EMAIL = re.compile(r"(?<![\w.+\-'%&!#$*~^])[\w.+\-'%&!#$*~^]++@(?:[\w\-]+(?:\.[\w\-]+)*+|\[[0-9a-fA-F:.]{2,45}\])")
-"""Also UPI addresses (`name@bank`), which have no dot."""
+EMAIL = re.compile(
+    r"(?<![\w.+\-'%&!#$*~^])(?!__repository__@\w+(?![\w.@-]))"
+    r"[\w.+\-'%&!#$*~^]++@(?:[\w\-]+(?:\.[\w\-]+)*+|\[[0-9a-fA-F:.]{2,45}\])"
+)
+"""Also UPI addresses (`name@bank`), which have no dot; not Dagster's name of a code location."""
 
 _SEPARATOR = "[ \u00a0\u2007\u2009\u202f.\\-\u2010-\u2015\u2212/()]{0,2}"
 _START, _END = "(?<![0-9A-Za-z])", "(?![0-9A-Za-z])"
