@@ -175,7 +175,9 @@ class AwsKmsKeyService(RemoteKeyService):
                 f"{TAG}={self._alias} and move the alias to it"
             )
         policy = self._parse(_Policy, self._call("get_key_policy", KeyId=current.arn, PolicyName="default")).policy
-        new = self._create_key(Policy=policy, Tags=self._tags(current.arn))
+        # Whoever may change the policy of the old key may change that of the new one: nobody is locked out anew.
+        tags = self._tags(current.arn)
+        new = self._create_key(Policy=policy, Tags=tags, BypassPolicyLockoutSafetyCheck=True)
         self._call("update_alias", AliasName=self._alias, TargetKeyId=new.arn)
         for _ in range(_VISIBLE_WITHIN_SECONDS):
             if self._current().arn == new.arn:
@@ -306,7 +308,9 @@ class AwsKmsKeyService(RemoteKeyService):
         if code in ("InvalidCiphertextException", "IncorrectKeyException"):
             return KeyRefused(f"the wrapped key was altered, or {self._name} did not wrap it for this context")
         if code == "AccessDeniedException":
-            return KeyServiceError(f"AWS denies these credentials {action} on {self._name}; grant it, as the page says")
+            return KeyServiceError(
+                f"AWS denies these credentials {action} on {self._name}; grant it, as docs/key-services.md says"
+            )
         if code in _CREDENTIALS:
             return KeyServiceError("AWS does not accept the credentials: they are wrong or expired; renew them")
         if code == "NotFoundException":

@@ -29,7 +29,7 @@ _LENGTH = struct.Struct(">H")
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long one call may take: at most `attempts` times both time-outs, and the pauses between.
+    """How long a call is waited for: at most `attempts` times both time-outs, and the pauses between.
 
     Attributes:
         connect_seconds: For a connection.

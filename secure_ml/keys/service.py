@@ -15,7 +15,7 @@ class KeyService(Protocol):
     """Wraps and unwraps keys under a root key that never leaves it, and that has versions.
 
     One version wraps; all that were not retired unwrap. Several processes use one root key: what one of them rotates or
-    retires holds for the others at their next call. Safe to share between threads.
+    retires holds for the others at their next call. Safe to share between threads; each process opens its own.
     """
 
     @property

@@ -227,6 +227,14 @@ def test_without_credentials_it_says_what_to_set_and_asks_nobody(
     assert server.seen == []
 
 
+def test_the_configuration_of_other_programs_is_not_read(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default\nnothing that can be parsed")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    AwsKmsKeyService.from_uri(URI, environ=environ, create=True)
+
+
 def test_credentials_may_stand_in_a_file(environ: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "credentials"
     file.write_text(f"[kernel]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n")
@@ -727,3 +735,12 @@ def test_nothing_is_sent_but_to_the_endpoint(
         assert elsewhere.seen == []
     assert asked
     assert set(asked) == {("127.0.0.1", int(server.url.rpartition(":")[2]))}
+
+
+def test_without_an_endpoint_it_is_the_regions_own_whatever_other_programs_use(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"):
+        monkeypatch.setenv(name, "https://elsewhere.example")
+    client = aws_kms._build_client(REGION, None, environ, Patience())
+    assert client.meta.endpoint_url == f"https://kms.{REGION}.amazonaws.com"

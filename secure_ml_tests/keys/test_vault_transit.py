@@ -530,6 +530,14 @@ def test_the_server_never_sees_the_key(service: VaultTransitKeyService, vault: T
     assert len({first, second, KEY}) == 3
 
 
+def test_the_server_itself_is_told_the_context(service: VaultTransitKeyService) -> None:
+    for context in (CONTEXT, b"", bytes(range(256))):
+        ciphertext = service._split(service.wrap(KEY, context=context))[1].decode()
+        for said, opens in ((context, True), (b"other", False)):
+            asked = {"ciphertext": ciphertext, "associated_data": _base64(said)}
+            assert service._client.secrets.transit.decrypt_data("secure-ml", **asked).ok == opens
+
+
 def test_no_log_line_shows_a_key_or_the_token(
     service: VaultTransitKeyService, vault: TransitServer, server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
