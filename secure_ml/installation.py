@@ -100,6 +100,7 @@ class Installation(Client):
             versions=self.versions,
             policy_of=self.policy_of,
             directory=self._directory(),
+            serves=self.settings.serves,
             clock=self._clock,
         )
         register_budget(core, self.ledger, self.policy_of)
@@ -125,7 +126,9 @@ class Installation(Client):
 
     def _key_store(self) -> KeyStore:
         settings = self.settings
-        self._key_service(INSTALLATION)
+        for environment in (INSTALLATION, *settings.key_services):
+            if settings.serves(environment):
+                self._key_service(environment)
         if not settings.key_store.exists():
             self._require_first_day(str(settings.key_store), "its key store")
         return KeyStore.connect(

@@ -81,6 +81,10 @@ class Settings:
     assessor_socket: Path | None = None
     assessor_user: str = ""
 
+    def serves(self, environment: str) -> bool:
+        """Whether this process opens keys of an environment, or answers for it."""
+        return self.key_environments is None or environment in self.key_environments
+
     @property
     def vault(self) -> Path:
         """Encrypted parts."""

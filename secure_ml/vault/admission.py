@@ -39,6 +39,7 @@ class Admission:
         signing_key: signs the tickets.
         policy_of: the policy of a project, by name.
         directory: who is who.
+        serves: whether this kernel answers for an environment.
         clock: gives UTC.
     """
 
@@ -49,12 +50,26 @@ class Admission:
         signing_key: SigningKey,
         policy_of: Callable[[str], Policy],
         directory: Directory,
+        serves: Callable[[str], bool],
         clock: Callable[[], datetime],
     ) -> None:
         self._log, self._signing_key, self._policy_of, self._clock = log, signing_key, policy_of, clock
-        self.directory = directory
+        self.directory, self._serves = directory, serves
         self._sessions: dict[tuple[str, str], tuple[str, datetime]] = {}
         self._lock = threading.Lock()
+
+    def require_served(self, environment: str, request: str) -> None:
+        """Returns if this kernel answers for an environment, or none is named.
+
+        Raises:
+            AccessRefused: another kernel does; the log has it.
+        """
+        if environment and not self._serves(environment):
+            actor = self.directory.of_login(current_caller().login) or _STRANGER
+            reason = f"this kernel does not answer for {environment}; ask the one that does"
+            details: dict[str, Detail] = {"request": request}
+            self._log.record(AuditEvent("kernel.ask", environment, "refused", actor.name, "", details, reason))
+            raise AccessRefused(reason)
 
     def authorise(
         self,

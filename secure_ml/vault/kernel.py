@@ -42,6 +42,7 @@ class KernelCore:
         versions: manifests, heads and verdicts.
         policy_of: the policy of a project, by name.
         directory: who is who.
+        serves: whether it answers for an environment.
         clock: gives UTC.
 
     Attributes:
@@ -57,10 +58,11 @@ class KernelCore:
         versions: VersionStore,
         policy_of: Callable[[str], Policy],
         directory: Directory,
+        serves: Callable[[str], bool],
         clock: Callable[[], datetime],
     ) -> None:
         self.admission = Admission(
-            log=log, signing_key=signing_key, policy_of=policy_of, directory=directory, clock=clock
+            log=log, signing_key=signing_key, policy_of=policy_of, directory=directory, serves=serves, clock=clock
         )
         self._policy_of = policy_of
         self._opened = opened = OpenedVersions()
@@ -104,6 +106,7 @@ class KernelCore:
         if handler is None:
             raise AccessRefused(f"{type(request).__name__} is no request that this kernel answers")
         with answering(caller):
+            self.admission.require_served(getattr(request, "environment", ""), type(request).__name__)
             return handler(request)
 
     def disconnected(self, caller: Caller) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_ml.installation import Installation
+from secure_ml.installation import Installation, InstallationError
 from secure_ml.keys.context import KeyContext
 from secure_ml.keys.errors import KeyServiceError
 from secure_ml.policy.projects import find_projects
@@ -122,13 +122,12 @@ def test_an_environment_has_its_own_service_and_a_process_serves_what_it_is_told
     root = tmp_path / "root"
     environ = {"SECURE_ML_HOME": str(root / "home"), "SECURE_ML_KEYS": str(root / "keys")}
     own = f"development=file:{tmp_path / 'development'}"
-    whole = Installation(read_settings({**environ, "SECURE_ML_KEY_SERVICES": own}), {})
-    development = replace(CONTEXT, environment="development")
-    # The first key of an environment makes its root key, on the first day.
-    made = whole.keys.create([CONTEXT])
-    with pytest.raises(Exception, match="its root key"):
-        whole.keys.create([development])
     moved = Installation(read_settings(environ), {})
+    development = replace(CONTEXT, environment="development")
+    made = moved.keys.create([CONTEXT])
+    # Root keys are made on the first day; later an environment is moved to its own.
+    with pytest.raises(InstallationError, match="its root key"):
+        Installation(read_settings({**environ, "SECURE_ML_KEY_SERVICES": own}), {})
     made |= moved.keys.create([development])
     moved.keys.rewrap(environments=["development"], to=moved._next_key_service(f"file:{tmp_path / 'development'}"))
 
