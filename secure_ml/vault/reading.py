@@ -53,7 +53,7 @@ class Reading:
         except VaultError as error:
             self._admission.fail("version.open", address, ticket, error)
             raise
-        self._opened.open(ticket.run_id, request.by, manifest.version_id, assess=request.assess)
+        self._opened.open(ticket, request.by, manifest.version_id, assess=request.assess)
         return m.VersionOpened(manifest=body, audit_index=index)
 
     def release_keys(self, request: m.ReleaseKeys) -> m.KeysReleased:
@@ -68,7 +68,7 @@ class Reading:
             if not request.assess:
                 self._versions.require_passed(manifest, CHECKS[request.stage])
             released = release(self._keys, manifest, columns=request.columns, sections=request.sections)
-            self._opened.read(ticket.run_id, request.by, manifest.version_id, assess=request.assess)
+            self._opened.read(ticket, request.by, manifest.version_id, assess=request.assess)
         except (VaultError, KeyServiceError) as error:
             self._admission.fail("version.read", address, ticket, error)
             raise
@@ -76,7 +76,7 @@ class Reading:
 
     def _opened_version(self, request: m.ReleaseKeys, address: Address, ticket: Ticket) -> Manifest:
         """The verified manifest of a version that this run opened as the head, for this stage and in this way."""
-        if request.version_id not in self._opened.opened_by(ticket.run_id, request.by, assess=request.assess):
+        if request.version_id not in self._opened.opened_by(ticket, request.by, assess=request.assess):
             raise AccessRefused(f"{address}: this run has not opened the version; open it first")
         manifest, _ = self._versions.manifest(request.version_id)
         if manifest.address != address:

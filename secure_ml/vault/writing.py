@@ -93,7 +93,7 @@ class Writing:
         now = self._clock()
         try:
             write = self._begun(request.version_id, address, ticket)
-            manifest = self._manifest_of(request, write, created=now)
+            manifest = self._manifest_of(request, write, ticket, created=now)
             event = AuditEvent(
                 "version.commit", str(address), "done", ticket.actor, ticket.run_id, _commit_details(manifest)
             )
@@ -104,11 +104,11 @@ class Writing:
         del self._writes[request.version_id]
         return m.Committed(sequence=manifest.sequence, audit_index=index)
 
-    def _manifest_of(self, request: m.CommitWrite, write: _Write, *, created: datetime) -> Manifest:
+    def _manifest_of(self, request: m.CommitWrite, write: _Write, ticket: Ticket, *, created: datetime) -> Manifest:
         schema, labels = _described(request, write.address)
         policy = self._policy_of(request.project)
         _require_begun_parts(request, labels, write)
-        require_labels(write.address, labels, policy, self._parents(request, write, policy))
+        require_labels(write.address, labels, policy, self._parents(request, write.address, ticket, policy))
         return Manifest(
             write.address,
             request.version_id,
@@ -125,15 +125,14 @@ class Writing:
             created.isoformat(),
         )
 
-    def _parents(self, request: m.CommitWrite, write: _Write, policy: Policy) -> Parents:
+    def _parents(self, request: m.CommitWrite, address: Address, ticket: Ticket, policy: Policy) -> Parents:
         """The verified manifests of the versions that the run made this one from."""
-        opened = self._opened.opened_by(write.run_id, request.stage)
-        read = self._opened.read_by(write.run_id, request.stage)
-        require_opened(write.address, request.parents, opened=opened, read=read)
+        opened = self._opened.opened_by(ticket, request.stage)
+        require_opened(address, request.parents, opened=opened, read=self._opened.read_by(ticket, request.stage))
         parents = [self._versions.manifest(parent)[0] for parent in request.parents]
         for parent in parents:
             require_current(parent, policy)
-        return require_parents(write.address, parents)
+        return require_parents(address, parents)
 
     def abandon_write(self, request: m.AbandonWrite) -> m.Recorded:
         """Destroys the keys of a write that is given up."""

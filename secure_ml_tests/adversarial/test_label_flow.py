@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from secure_ml.access.stages import SIDES, WHOLE, Stage
+from secure_ml.access.stages import CHECKS, SIDES, WHOLE, Stage
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.projects import Project
@@ -216,8 +216,12 @@ def test_a_parent_that_was_opened_for_another_stage_is_refused(run: Hostile) -> 
 def test_a_parent_of_another_environment_is_refused(project: SmallProject) -> None:
     door = project.door(environment="production")
     door.write(Stage.RAW, "", project.receive(door=door))
-    there = hostile(project, "elsewhere", environment="production").head(Stage.RAW)
+    for check in CHECKS[Stage.RAW]:
+        manifest, _ = door.assess(Stage.RAW, "")
+        door.record_verdict(manifest, check=check, passed=True, blocking=True, facts={})
     run = hostile(project)
+    # It was opened, and by a run of the same id.
+    there = hostile(project, environment="production").open(Stage.MASKED, Stage.RAW)
     run.refused(Stage.MASKED, MASKED, (there, opened(run, Stage.MASKED)[1]), why="has not opened")
 
 

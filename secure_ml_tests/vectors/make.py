@@ -11,16 +11,19 @@ import json
 import os
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pacsv
 
-from secure_ml.access.stages import SIDE, TRAIN, Stage
+from secure_ml.access.stages import CHECKS, SIDE, TEST, TRAIN, VALIDATION, Stage
 from secure_ml.assessment.evaluation import Evaluation
 from secure_ml.installation import Installation
 from secure_ml.keys.local_file import LocalFileKeyService
@@ -29,19 +32,19 @@ from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 from secure_ml.privacy.charge import Charge
 from secure_ml.protection.classify.finding import FINDINGS_SCHEMA, Finding, findings_table
-from secure_ml.protection.mask.token import Token
-from secure_ml.protection.mask.treatment import ColumnReader
+from secure_ml.protection.mask.masking import Masking
 from secure_ml.release.candidate import read_candidate, train_candidate
 from secure_ml.release.registration import Circumstances, register_candidate
 from secure_ml.release.validation import EVALUATION, FACTS
 from secure_ml.settings import Profile, read_settings
 from secure_ml.training.split import split
+from secure_ml.training.train import ChargeBudget
 from secure_ml.vault.artefacts import artefacts
-from secure_ml.vault.dataset import Dataset, from_batches
+from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import Door, Stored
 from secure_ml.vault.labels import PUBLIC
 from secure_ml_tests.fakes.noted_registry import NotedRegistry
-from secure_ml_tests.training.people import BOOSTING, dataset, people, policy
+from secure_ml_tests.training.people import BOOSTING, people, policy
 
 ENVIRONMENT = "training"
 PERIODS = ("p1", "p2")
@@ -87,46 +90,77 @@ def make(folder: Path) -> None:
 
 
 def _write_private(installation: Installation, rule: Policy) -> dict[str, Any]:
+    stored, tokens = _masked(installation, rule)
     door = installation.door(environment=ENVIRONMENT, project=rule.project, run_id="run-1")
-    sources, masked = _masked(door, rule)
-    stored = [door.write(Stage.MASKED, period, table) for period, table in masked.items()]
-    door.record_verdict(
-        door.assess(Stage.MASKED, PERIODS[0])[0], check="minimisation", passed=True, blocking=True,
-        facts={"rows": ROWS, "share": 0.5, "note": "all in order", "complete": True},
-    )  # fmt: skip
+    masked = {period: door.open(Stage.MASKED, period, by=Stage.SPLIT) for period in PERIODS}
     early_checkpoint = installation.log.checkpoint()
-    origins = tuple(one.version_id for one in stored)
-    batch = findings_table(_FINDINGS)
-    door.write(
-        Stage.CLASSIFIED, PERIODS[0],
-        from_batches([batch], schema=FINDINGS_SCHEMA, labels=dict.fromkeys(FINDINGS_SCHEMA.names, PUBLIC)),
-    )  # fmt: skip
-    sides = replace(split(masked, rule, subject_key=door.derive_key("subject", by=Stage.SPLIT)), origins=origins)
-    stored.append(door.write(Stage.SPLIT, "", sides))
-    stored += _release(installation, door, rule, sides, stored[-1])
+    stored.append(_split(door, rule, masked))
+    stored += _release(installation, door, rule)
+    rows = {period: table.read().to_pylist() for period, table in masked.items()}
     return {
-        "tokens": {source: token for period in PERIODS for source, token in sources[period].items()},
-        "rows": {period: masked[period].read().to_pylist() for period in PERIODS},
-        "sides": {row["person"]: row[SIDE] for row in sides.read().to_pylist()},
+        "tokens": tokens,
+        "rows": rows,
+        "sides": {
+            row["person"]: row[SIDE] for row in door.assess(Stage.SPLIT, "")[1].read(["person", SIDE]).to_pylist()
+        },
         "early_checkpoint": early_checkpoint,
         "digests": {str(one.address): one.digest for one in stored},
-        "predictions": _predictions(door.assess(Stage.TRAINED, "")[1], masked[PERIODS[0]]),
+        "predictions": _predictions(door, rows[PERIODS[0]]),
     }
 
 
-def _masked(door: Door, rule: Policy) -> tuple[dict[str, dict[str, str]], dict[str, Dataset]]:
-    key = door.derive_key("token:subject_id", by=Stage.MASKED)
-    treatment = Token(ColumnReader(rule.columns["person"], ()), "token:subject_id", key)
-    sources, tables = {}, {}
+def _masked(installation: Installation, rule: Policy) -> tuple[list[Stored], dict[str, str]]:
+    """Writes `raw`, `classified` and `masked` of every period, each in a run; what was stored, tokens by person."""
+    stored, tokens = [], {}
     for seed, period in enumerate(PERIODS):
-        rows = people(ROWS, seed=seed, subjects=20)
-        tokens = treatment.apply(pa.array([row["person"] for row in rows])).values.to_pylist()
-        sources[period] = dict(zip((row["person"] for row in rows), tokens, strict=True))
-        tables[period] = dataset([{**row, "person": token} for row, token in zip(rows, tokens, strict=True)])
-    return sources, tables
+        door = installation.door(environment=ENVIRONMENT, project=rule.project, run_id=f"protect-{period}")
+        with tempfile.TemporaryDirectory() as delivered:
+            table = pa.Table.from_pylist(people(ROWS, seed=seed, subjects=20))
+            pacsv.write_csv(table, Path(delivered) / f"{period}.csv")
+            stored.append(door.write(Stage.RAW, period, door.receive(period, folder=Path(delivered), environ={})))
+        _pass(door, Stage.RAW, period)
+        raw = door.open(Stage.RAW, period, by=Stage.CLASSIFIED)
+        findings = raw.reduce(_found, schema=FINDINGS_SCHEMA)
+        stored.append(door.write(Stage.CLASSIFIED, period, findings))
+        _pass(door, Stage.CLASSIFIED, period)
+        raw = door.open(Stage.RAW, period, by=Stage.MASKED)
+        origins = (*raw.origins, *door.open(Stage.CLASSIFIED, period, by=Stage.MASKED).origins)
+        masked = Masking(rule, key_for=partial(door.derive_key, by=Stage.MASKED)).apply(raw)
+        people_of, tokens_of = (read.read(["person"])["person"].to_pylist() for read in (raw, masked))
+        tokens |= dict(zip(people_of, tokens_of, strict=True))
+        stored.append(door.write(Stage.MASKED, period, replace(masked, origins=origins)))
+        _pass(door, Stage.MASKED, period)
+    return stored, tokens
 
 
-def _release(installation: Installation, door: Door, rule: Policy, sides: Dataset, split_: Stored) -> list[Stored]:
+def _found(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+    return findings_table(_FINDINGS)
+
+
+def _pass(door: Door, stage: Stage, partition: str = "") -> None:
+    """Verdicts of every check of a stage."""
+    manifest, _ = door.assess(stage, partition)
+    facts = {"rows": ROWS, "share": 0.5, "note": "all in order", "complete": True}
+    for check in CHECKS[stage]:
+        door.record_verdict(manifest, check=check, passed=True, blocking=True, facts=facts)
+
+
+def _split(door: Door, rule: Policy, masked: Mapping[str, Dataset]) -> Stored:
+    stored = door.write(Stage.SPLIT, "", split(masked, rule, subject_key=door.derive_key("subject", by=Stage.SPLIT)))
+    _pass(door, Stage.SPLIT)
+    return stored
+
+
+def _train(door: Door, rule: Policy, charge: ChargeBudget) -> Stored:
+    train_side = door.open(Stage.SPLIT, "", by=Stage.TRAINED, sections=(TRAIN,))
+    subject_key = door.derive_key("subject", by=Stage.TRAINED)
+    packed = train_candidate(train_side, rule, periods=PERIODS, subject_key=subject_key, charge=charge)
+    stored = door.write(Stage.TRAINED, "", packed)
+    _pass(door, Stage.TRAINED)
+    return stored
+
+
+def _release(installation: Installation, door: Door, rule: Policy) -> list[Stored]:
     """Writes `trained`, `validated` and `registered`."""
 
     def charge(*, epsilon: Decimal, delta: Decimal, description: str) -> Charge:
@@ -135,52 +169,45 @@ def _release(installation: Installation, door: Door, rule: Policy, sides: Datase
             limit_delta=Decimal("3e-6"), unit="subject", description=description, actor="steward", run_id="run-1",
         )  # fmt: skip
 
-    train_side = replace(_only(sides, TRAIN), origins=(split_.version_id,))
-    subject_key = door.derive_key("subject", by=Stage.TRAINED)
-    packed = train_candidate(train_side, rule, periods=PERIODS, subject_key=subject_key, charge=charge)
-    trained = door.write(Stage.TRAINED, "", packed)
-    candidate = read_candidate(packed)
+    trained = _train(door, rule, charge)
+    sides = door.open(Stage.SPLIT, "", by=Stage.VALIDATED, sections=(VALIDATION, TEST))
+    model = door.open(Stage.TRAINED, "", by=Stage.VALIDATED)
+    candidate = read_candidate(model)
     judged = Evaluation.from_json(PUBLISHED.read_bytes()).model_copy(
         update={"project": rule.project, "model_digest": candidate.digest, "policy_digest": rule.digest}
     )
     files = {EVALUATION: judged.to_json().encode(), FACTS: json.dumps(candidate.model.facts.to_json()).encode()}
-    evidence = artefacts(files, label=PUBLIC, origins=(split_.version_id, trained.version_id), summary={"auc": 0.75})
+    evidence = artefacts(files, label=PUBLIC, origins=(*sides.origins, *model.origins), summary={"auc": 0.75})
     validated = door.write(Stage.VALIDATED, "", evidence)
-    lineage = [door.assess(stage, "")[0] for stage in (Stage.TRAINED, Stage.VALIDATED, Stage.SPLIT)]
+    _pass(door, Stage.VALIDATED)
+    evidence = door.open(Stage.VALIDATED, "", by=Stage.REGISTERED)
     entry = register_candidate(
-        replace(packed, origins=(trained.version_id,)), replace(evidence, origins=(validated.version_id,)), rule,
-        lineage=lineage, registry=NotedRegistry(),
+        door.open(Stage.TRAINED, "", by=Stage.REGISTERED), evidence, rule,
+        lineage=door.lineage(evidence), registry=NotedRegistry(),
         circumstances=Circumstances(ENVIRONMENT, "run-1", "steward", "0.1.0", "e" * 64, Profile.PERSONAL, _NOW),
     )  # fmt: skip
     return [trained, validated, door.write(Stage.REGISTERED, "", entry)]
 
 
 def _write_boosted(installation: Installation, rule: Policy) -> dict[str, Any]:
-    """Writes a `trained` without privacy and without a backtest."""
+    """Writes a `trained` without privacy and without a backtest, and what it was made from."""
 
     def charge(*, epsilon: Decimal, delta: Decimal, description: str) -> Charge:
         raise AssertionError
 
+    _masked(installation, rule)
     door = installation.door(environment=ENVIRONMENT, project=rule.project, run_id="run-2")
-    rows = people(80)
-    subject_key = door.derive_key("subject", by=Stage.TRAINED)
-    packed = train_candidate(dataset(rows), rule, periods=PERIODS, subject_key=subject_key, charge=charge)
-    door.write(Stage.TRAINED, "", packed)
-    return _predictions(door.assess(Stage.TRAINED, "")[1], dataset(rows[:10]))
+    masked = {period: door.open(Stage.MASKED, period, by=Stage.SPLIT) for period in PERIODS}
+    _split(door, rule, masked)
+    _train(door, rule, charge)
+    return _predictions(door, masked[PERIODS[0]].read().to_pylist()[:10])
 
 
-def _only(sides: Dataset, side: str) -> Dataset:
-    rows = [row for row in sides.read().to_pylist() if row[SIDE] == side]
-    return from_batches(
-        [pa.RecordBatch.from_pylist(rows, schema=sides.schema)], schema=sides.schema, labels=sides.labels
-    )
-
-
-def _predictions(trained: Dataset, rows: Dataset) -> dict[str, Any]:
-    candidate = read_candidate(trained)
-    (batch,) = rows.scan()
+def _predictions(door: Door, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    candidate = read_candidate(door.assess(Stage.TRAINED, "")[1])
+    batch = pa.RecordBatch.from_pylist(rows)
     return {
-        "rows": batch.to_pylist(),
+        "rows": rows,
         "model": candidate.model.predict_probability(batch).tolist(),
         "twin": None if candidate.twin is None else candidate.twin.predict_probability(batch).tolist(),
         "digest": candidate.digest,
