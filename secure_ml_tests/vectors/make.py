@@ -8,7 +8,6 @@ stored format adds a folder of its own.
 
 import contextlib
 import json
-import os
 import sqlite3
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -75,8 +75,9 @@ def make(folder: Path) -> None:
     boosted = policy(source=_SOURCE, project="boosted", estimator={**BOOSTING, "iterations": 5})
     environ = {"SECURE_ML_HOME": str(folder / "home"), "SECURE_ML_KEYS": str(folder / "keys")}
     projects = {known.project: Project(known, folder) for known in (private, boosted)}
-    installation = Installation(read_settings(environ), projects, clock=lambda: _NOW)
-    with _actor("steward"):
+    # The log names who ran this; whoever did is nobody's business.
+    with patch("secure_ml.installation.login_of", lambda uid: "steward"):
+        installation = Installation(read_settings(environ), projects, clock=lambda: _NOW)
         expected = _write_private(installation, private)
         expected["boosted"] = _write_boosted(installation, boosted)
     expected |= {
@@ -221,18 +222,6 @@ def _shrink(database: Path) -> None:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA page_size = 1024")
         connection.execute("VACUUM")
-
-
-@contextlib.contextmanager
-def _actor(name: str) -> Iterator[None]:
-    """The log names who ran this; whoever did is nobody's business."""
-    before: Mapping[str, str] = dict(os.environ)
-    os.environ["LOGNAME"] = name
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 if __name__ == "__main__":
