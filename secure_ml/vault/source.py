@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from secure_ml.guard.column_names import shown_names
 from secure_ml.policy.project import Policy
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import SourceError
@@ -31,7 +32,7 @@ def open_source(policy: Policy, *, folder: Path, partition: str, environ: Mappin
     """The source's table of one partition, unread, under the policy's labels.
 
     Args:
-        policy: declares the source; an undeclared column gets the strictest label.
+        policy: declares the source; an undeclared column gets the strictest label, and a name that cannot be a cell.
         folder: the policy's folder; relative paths start there.
         partition: key of the partition, or "".
         environ: holds the database URL of a SQL source.
@@ -69,13 +70,18 @@ def _with_rows(dataset: Dataset, *, place: str) -> Dataset:
     return replace(dataset, open=scan)
 
 
-def _labelled(policy: Policy, schema: pa.Schema, *, place: str) -> dict[str, Label]:
-    names = schema.names
+def _names(policy: Policy, names: Sequence[str], *, place: str) -> tuple[str, ...]:
+    """The names under which the source's columns are stored."""
     if len(set(names)) != len(names):
         raise SourceError(f"{place}: two columns have the same name; correct the header")
     missing = [name for name in policy.columns if name not in names]
     if missing:
         raise SourceError(f"{place}: lacks the declared columns {', '.join(missing)}; correct the file or the policy")
+    # Where nothing is declared yet, a steward is about to: from these names.
+    return shown_names(names, policy.columns) if policy.columns else tuple(names)
+
+
+def _labels(policy: Policy, names: Sequence[str]) -> dict[str, Label]:
     return {name: declared_label(policy.columns[name]) if name in policy.columns else STRICTEST for name in names}
 
 
@@ -93,15 +99,15 @@ def _csv(policy: Policy, path: Path) -> Dataset:
         raise SourceError(f"{path}: the header is not valid UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({type(error).__name__}); check its permissions") from None
-    schema = pa.schema([pa.field(name, pa.string()) for name in names])
-    labels = _labelled(policy, schema, place=str(path))
+    shown = _names(policy, names, place=str(path))
     missing = pa.array([text.strip() for text in source.missing], pa.string())
-    convert = pacsv.ConvertOptions(column_types=schema, strings_can_be_null=False)
+    convert = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
 
     def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
             with pacsv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
-                for batch in reader:
+                for named in reader:
+                    batch = named.rename_columns(shown)
                     _refuse_huge_cells(batch, limit=source.max_cell_bytes, place=str(path))
                     yield _without_missing(batch.select(list(columns)), missing)
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
@@ -109,7 +115,7 @@ def _csv(policy: Policy, path: Path) -> Dataset:
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({type(error).__name__}); check the disk") from None
 
-    return Dataset(schema, labels, scan)
+    return Dataset(pa.schema([pa.field(name, pa.string()) for name in shown]), _labels(policy, shown), scan)
 
 
 def _csv_fault(error: Exception) -> str:
@@ -153,22 +159,24 @@ def _parquet(policy: Policy, path: Path) -> Dataset:
         stored = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: not a readable Parquet file ({type(error).__name__}); deliver it again") from None
-    schema = pa.schema([pa.field(field.name, _plain(field.type, field.name, path)) for field in stored])
-    labels = _labelled(policy, schema, place=str(path))
+    shown = _names(policy, stored.names, place=str(path))
+    named = dict(zip(shown, stored.names, strict=True))
+    schema = pa.schema([pa.field(name, _plain(stored.field(named[name]).type, name, path)) for name in shown])
 
     def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = pa.schema([schema.field(name) for name in columns])
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns), use_threads=False):
-                    arrays = [_plain_cells(batch[field.name], field, path) for field in wanted]
+                read = [named[name] for name in columns]
+                for batch in file.iter_batches(_BATCH_ROWS, columns=read, use_threads=False):
+                    arrays = [_plain_cells(batch[named[field.name]], field, path) for field in wanted]
                     plain = pa.RecordBatch.from_arrays(arrays, schema=wanted)
                     _refuse_huge_cells(plain, limit=policy.source.max_cell_bytes, place=str(path))
                     yield plain
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{path}: damaged Parquet file ({type(error).__name__}); deliver it again") from None
 
-    return Dataset(schema, labels, scan)
+    return Dataset(schema, _labels(policy, shown), scan)
 
 
 def _plain_cells(cells: pa.Array, field: pa.Field, path: Path) -> pa.Array:
@@ -211,20 +219,22 @@ class _SqlSource:
 
     def dataset(self) -> Dataset:
         with self._query() as result:
-            schema = pa.schema([pa.field(str(name), pa.string()) for name in result.keys()])  # noqa: SIM118 - iterating it gives rows
-        labels = _labelled(self._policy, schema, place=self.place)
+            names = [str(name) for name in result.keys()]  # noqa: SIM118 - iterating it gives rows
+        shown = _names(self._policy, names, place=self.place)
+        schema = pa.schema([pa.field(name, pa.string()) for name in shown])
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             wanted = pa.schema([schema.field(name) for name in columns])
             with self._query() as result:
-                order = [list(result.keys()).index(name) for name in columns]
+                found = [str(name) for name in result.keys()]  # noqa: SIM118 - as above
+                order = [found.index(names[shown.index(name)]) for name in columns]
                 for chunk in result.partitions(_BATCH_ROWS):
                     cells = [pa.array([_text(row[i]) for row in chunk], pa.string()) for i in order]
                     batch = pa.RecordBatch.from_arrays(cells, schema=wanted)
                     _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self.place)
                     yield batch
 
-        return Dataset(schema, labels, scan)
+        return Dataset(schema, _labels(self._policy, shown), scan)
 
     @contextmanager
     def _query(self) -> Iterator["CursorResult[Any]"]:

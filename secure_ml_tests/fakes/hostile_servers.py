@@ -16,8 +16,9 @@ PHONE = "98765 01234"
 PAN = "ABCPE1234F"
 SAID = f"{EMAIL} {PHONE} {PAN}"
 
-print("imported by", SAID)
-print("imported by", SAID, file=sys.stderr)
+if not __name__.startswith("secure_ml_tests"):
+    print("imported by", SAID)
+    print("imported by", SAID, file=sys.stderr)
 
 
 class CarelessError(Exception):

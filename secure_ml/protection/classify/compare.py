@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from secure_ml.guard.column_names import is_stand_in
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.finding import Finding
 
@@ -102,7 +103,10 @@ def _found(finding: Finding) -> str:
 
 
 def _remedy(finding: Finding) -> str:
+    name = f"`{finding.column}`"
+    if is_stand_in(finding.column):
+        name = "its name in the source, which is not shown since it could be somebody's,"
     return (
-        f"Write under columns: `{finding.column}` with category: {finding.category}, entity: {finding.entity}, "
+        f"Write under columns: {name} with category: {finding.category}, entity: {finding.entity}, "
         f"identifiability: {finding.identifiability}, and a treatment, or drop the column at the source"
     )

@@ -1,0 +1,38 @@
+"""Names of undeclared columns: what could be a cell is replaced by its position, before anything is stored."""
+
+import pytest
+
+from secure_ml.guard.column_names import is_stand_in, shown_names
+
+
+@pytest.mark.parametrize(
+    "name", ["income", "guarantor_contact", "q4_2024", "GUARANTOR_CONTACT", "a1", "annual_income_in_rupees"]
+)
+def test_a_name_as_programs_write_it_stays(name: str) -> None:
+    assert shown_names([name], []) == (name,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Meera Kulkarni", "Meera", "MEERA", "meera kulkarni", "KULKARNI, MEERA", "Meera_Kulkarni", "meera.kulkarni",
+        "98765 01234", "9876501234", "call_9876501234", "meera@okbank", "ABCPK1234Z", "12/04/1987", "1987-04-12",
+        "House 12", "", " ", "a\nb", "x" * 200, "\u0968\u0969", "\u092e\u0940\u0930\u093e",
+        "undeclared_column_9",
+    ],
+)  # fmt: skip
+def test_a_name_that_could_be_a_cell_becomes_a_position(name: str) -> None:
+    (first, shown) = shown_names(["income", name], ["income"])
+    assert (first, shown) == ("income", "undeclared_column_2")
+    assert is_stand_in(shown)
+
+
+def test_what_a_policy_declares_stays_whatever_it_looks_like() -> None:
+    assert shown_names(["Full Name", "98765 01234"], {"Full Name", "98765 01234"}) == ("Full Name", "98765 01234")
+
+
+def test_a_stand_in_takes_no_other_columns_name() -> None:
+    names = ["Meera", "undeclared_column_1", "undeclared_column_3", "Asha"]
+    shown = shown_names(names, ["undeclared_column_1"])
+    assert shown == ("undeclared_column_1_", "undeclared_column_1", "undeclared_column_3_", "undeclared_column_4")
+    assert len(set(shown)) == len(names)
