@@ -151,8 +151,6 @@ class EnvironmentKeys:
             KeyRefused, KeyDestroyed, KeyServiceError: As `open`.
         """
         named = sorted(set(environments))
-        for environment in named:
-            self.require_served(environment)
         before: list[WrappedEnvironmentKey] | None = None
         while True:
             with self._database.reading() as connection:

@@ -51,13 +51,10 @@ def move_keys(
         page, opened = environment_keys.at((environment,), partial(_page, environment=environment, after=after))
         if not page:
             break
-        newest = opened[max(opened)].stored
         replaced = _rewrapped(page, opened, environment)
         with database.writing() as connection:
-            # Another rotation may have begun meanwhile, to which this one's new key is an older one.
-            if living_keys(connection, (environment,))[-1].name == newest.name:
-                connection.execute(_REPLACE, replaced)
-                after = page[-1][0]
+            connection.execute(_REPLACE, replaced)
+        after = page[-1][0]
         if not go_on():
             break
     with database.reading() as connection:
