@@ -3,6 +3,8 @@
 It sees native code and child processes too, which the tripwire does not.
 """
 
+import base64
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from secure_ml.audit.log import AuditEvent
 from secure_ml.guard.telemetry import SWITCHES
 from secure_ml.settings import project_root
 from secure_ml_tests.fakes.dagster_pages import BIN
@@ -42,6 +45,45 @@ REPORTING = {
 }
 
 
+WATCHED_PAGES = """
+import json, os, sys
+from pathlib import Path
+from secure_ml_tests.fakes.dagster_pages import serving, until
+from secure_ml_tests.fakes.loopback_server import LoopbackServer
+
+folder, findings = Path(sys.argv[1]), []
+TICKS = '''query Ticks($place: RepositorySelector!, $asset: AssetKeyInput!) {
+  sensorsOrError(repositorySelector: $place) {
+    ... on Sensors { results { name sensorState { ticks(limit: 5) { status } } } }
+  }
+  assetOrError(assetKey: $asset) { ... on Asset { assetMaterializations(limit: 1) { timestamp } } }
+}'''
+PLACE = {"repositoryLocationName": "training", "repositoryName": "__repository__"}
+ASSET = {"path": ["training", "security", "events"]}
+
+def take(environ, start_response):
+    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    findings.append(json.loads(body)["data"])
+    start_response("204 No Content", [])
+    return []
+
+def ticked(pages):
+    answer = pages.ask(TICKS, place=PLACE, asset=ASSET)
+    sensors = answer["sensorsOrError"]["results"]
+    (watch,) = [sensor["sensorState"]["ticks"] for sensor in sensors if sensor["name"] == "security_events"]
+    ended = [tick["status"] for tick in watch if tick["status"] != "STARTED"]
+    shown = answer["assetOrError"].get("assetMaterializations")
+    return ended[-1] if ended and findings and shown else None
+
+with LoopbackServer(take) as server:
+    environ = os.environ | {"SECURE_ML_WEBHOOK_URL": server.url}
+    command = ["secure-ml", "ui", "--port", "{port}"]
+    with serving(command, environ, cwd=Path.cwd(), log=folder / "ui.log") as pages:
+        status = until(lambda: ticked(pages), seconds=240)
+(folder / "told.json").write_text(json.dumps({"findings": findings, "status": status}))
+"""
+
+
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """Nothing of this process: libraries that see a test or CI are quieter than elsewhere."""
     return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **TALKATIVE, **variables}
@@ -71,7 +113,9 @@ def test_a_library_reports_home_without_its_switch_and_not_with_it(library: str,
 
 
 def test_the_switches_are_all_set_whatever_the_machine_has_set(tmp_path: Path) -> None:
-    program = "import os, secure_ml.environments; print(*(f'{k}={v}' for k, v in os.environ.items()), sep='\\n')"
+    program = (
+        "import os; from secure_ml.environments import training; print(*map('='.join, os.environ.items()), sep='\\n')"
+    )
     places = {"SECURE_ML_HOME": str(tmp_path / "home"), "SECURE_ML_KEYS": str(tmp_path / "keys")}
     said = run_python(program, tmp_path, environment(tmp_path, **places)).output.splitlines()
     assert {f"{name}={value}" for name, value in SWITCHES.items()} <= set(said)
@@ -86,11 +130,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoanInstallation,
     return installed, secure_ml(installed, "run", "loans")
 
 
-def secure_ml(installed: LoanInstallation, *arguments: str, prefix: tuple[str, ...] = ()) -> Recorded:
+def secure_ml(installed: LoanInstallation, *arguments: str) -> Recorded:
     environ = environment(
         installed.root, SECURE_ML_HOME=str(installed.home), SECURE_ML_KEYS=str(installed.root / "keys")
     )
-    command = [*prefix, str(BIN / "secure-ml"), *arguments]
+    command = [str(BIN / "secure-ml"), *arguments]
     return record_network(installed.root, command, environ, cwd=installed.root, timeout=600)
 
 
@@ -107,11 +151,33 @@ def test_nothing_had_to_be_stopped_by_the_tripwire(trained: tuple[LoanInstallati
         assert installed.log("loans", "egress.attempt") == []
 
 
-def test_the_pages_and_the_daemon_send_nothing(trained: tuple[LoanInstallation, Recorded]) -> None:
+def test_pages_and_daemon_send_nothing_but_the_finding_to_the_webhook(
+    trained: tuple[LoanInstallation, Recorded], tmp_path: Path
+) -> None:
     installed, _ = trained
-    recorded = secure_ml(installed, "ui", "--port", "3999", prefix=("timeout", "-s", "TERM", "60"))
-    assert "Serving dagster-webserver" in recorded.output
-    assert recorded.sent == ()
+    with loan_installation(installed.root):
+        details = {"kind": "connect", "destination": "a public address", "port": 443}
+        event = AuditEvent("egress.attempt", "training/loans", "refused", "person:invented", "run-1", details)
+        index = installed.installation().log.record(event)
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_" + base64.b64encode(b"k" * 32).decode())
+    secret.chmod(0o600)
+    places = {"SECURE_ML_HOME": str(installed.home), "SECURE_ML_KEYS": str(installed.root / "keys")}
+    environ = environment(
+        installed.root, SECURE_ML_WEBHOOK_SECRET_FILE=str(secret), PYTHONPATH=str(project_root()), **places
+    )
+
+    recorded = record_network(
+        tmp_path, [sys.executable, "-c", WATCHED_PAGES, str(tmp_path)], environ, cwd=installed.root, timeout=600
+    )
+
+    assert (recorded.exit_code, recorded.sent) == (0, ()), recorded.output
+    told = json.loads((tmp_path / "told.json").read_text(encoding="utf-8"))
+    kinds = {finding["kind"]: finding["entries"] for finding in told["findings"]}
+    assert kinds["egress_attempt"] == [index]
+    # Dagster's word for a look that started no run.
+    assert told["status"] == "SKIPPED", (tmp_path / "ui.log").read_text(errors="replace")[-5000:]
+    assert "invented" not in json.dumps(told)
 
 
 @pytest.mark.parametrize("command", ["dg check defs", "dg list defs --json", "secure-ml status"])
