@@ -225,7 +225,7 @@ def test_the_sole_user_is_told_as_such() -> None:
         Actor("", frozenset({"data_engineer"})),
         person("data_engineer", ""),
     ],
-    ids=str,
+    ids=range(11),
 )
 def test_an_unknown_role_or_one_of_another_kind_of_actor_allows_nothing(actor: Actor) -> None:
     assert not run(actor, "training", Stage.MASKED).allowed

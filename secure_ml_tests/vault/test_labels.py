@@ -124,7 +124,7 @@ class Laundering(Redact):
         DECLASSIFIERS["redact"],
         None,
     ],
-    ids=str,
+    ids=range(9),
 )
 def test_a_name_a_namesake_a_subclass_or_any_other_code_declassifies_nothing(code: object) -> None:
     assert declassifier_of(code) is None
