@@ -92,7 +92,8 @@ def test_a_second_project_is_a_second_folder(checkout: Path) -> None:
     listed = json.loads(said[said.index("{") :])
     keys = {asset["asset_key"] for asset in listed["assets"]}
     stages = ("raw", "classified", "masked", "split", "trained", "validated", "registered")
-    assert keys == {f"training/{project}/{stage}" for project in ("loan_approval", "branch_loans") for stage in stages}
+    made = {f"training/{project}/{stage}" for project in ("loan_approval", "branch_loans") for stage in stages}
+    assert keys == {*made, "training/security/events"}
 
 
 def test_a_wrong_policy_is_told_with_file_line_field_and_what_is_allowed(checkout: Path) -> None:
