@@ -40,7 +40,11 @@ def security_definitions(environment: str, doors: Doors) -> dg.Definitions:
         doors: give the kernel; opened at the first look, never at definition time.
     """
     key = dg.AssetKey([environment, GROUP, "events"])
-    return dg.Definitions(assets=[_events(key, environment)], sensors=[_sensor(key, environment, doors)])
+    return dg.Definitions(
+        assets=[_events(key, environment)],
+        asset_checks=[_event_checks(key, environment)],
+        sensors=[_sensor(key, environment, doors)],
+    )
 
 
 def _events(key: dg.AssetKey, environment: str) -> dg.AssetsDefinition:
@@ -51,22 +55,36 @@ def _events(key: dg.AssetKey, environment: str) -> dg.AssetsDefinition:
         tags={"environment": environment},
         kinds={"audit"},
         description="What somebody should look at in the audit log. Reads all of it; the sensor follows it.",
-        check_specs=[
-            dg.AssetCheckSpec(kind, asset=key, description=(detect.__doc__ or "").partition("\n")[0])
-            for kind, detect in DETECTORS.items()
-        ],
     )
-    def events(doors: dg.ResourceParam[Doors]) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
+    def events(doors: dg.ResourceParam[Doors]) -> dg.MaterializeResult[None]:
         with safe_failures():
-            from secure_ml.guard.security_limits import read_limits
-
-            watch = LogWatch(environment, read_limits(doors.environ))
-            watch.look(doors.installation.kernel)
-            report = watch.report()
-            results = [_as_result(evaluation) for evaluation in _checks(key, report)]
-            return dg.MaterializeResult(metadata=_metadata(report), check_results=results)
+            return dg.MaterializeResult(metadata=_metadata(_read_all(doors, environment)))
 
     return events
+
+
+def _event_checks(key: dg.AssetKey, environment: str) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(kind, asset=key, description=(detect.__doc__ or "").partition("\n")[0])
+        for kind, detect in DETECTORS.items()
+    ]
+
+    @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
+    def checks(context: dg.AssetCheckExecutionContext, doors: dg.ResourceParam[Doors]) -> Iterator[dg.AssetCheckResult]:
+        with safe_failures():
+            selected = {check.name for check in context.selected_asset_check_keys}
+            evaluations = list(_checks(key, _read_all(doors, environment)))
+        yield from (_as_result(evaluation) for evaluation in evaluations if evaluation.check_name in selected)
+
+    return checks
+
+
+def _read_all(doors: Doors, environment: str) -> Report:
+    from secure_ml.guard.security_limits import read_limits
+
+    watch = LogWatch(environment, read_limits(doors.environ))
+    watch.look(doors.installation.kernel)
+    return watch.report()
 
 
 def _sensor(key: dg.AssetKey, environment: str, doors: Doors) -> dg.SensorDefinition:
