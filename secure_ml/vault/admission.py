@@ -12,7 +12,7 @@ from secure_ml.access.actors import Actor
 from secure_ml.access.decisions import Action, Context, Decision, Request, Resource, decide, within_run
 from secure_ml.access.directory import ASSESSOR, DISPATCHER, SCHEDULE, SENSOR, Directory
 from secure_ml.access.stages import Stage
-from secure_ml.access.tickets import SignedTicket, Ticket, TicketRefused, issue, verify
+from secure_ml.access.tickets import TICKET_TTL, SignedTicket, Ticket, TicketRefused, issue, verify
 from secure_ml.audit.event import Detail, Outcome
 from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.errors import SignatureRefused
@@ -55,6 +55,7 @@ class Admission:
     ) -> None:
         self._log, self._signing_key, self._policy_of, self._clock = log, signing_key, policy_of, clock
         self.directory, self._serves = directory, serves
+        self._started = clock()
         self._sessions: dict[tuple[str, str], tuple[str, datetime]] = {}
         self._lock = threading.Lock()
 
@@ -192,6 +193,7 @@ class Admission:
                 verifier=self._signing_key.verification_key,
             )
             who, run_id = ticket.actor, ticket.run_id
+            self._require_issued_since_start(ticket)
             self._require_same_process(ticket)
             if by is not None and by not in ticket.stages:
                 raise TicketRefused(f"the run's ticket does not name the stage {by}; start a run that does")
@@ -234,6 +236,11 @@ class Admission:
         if not self.directory.run_may_judge_itself and (asked.action == "assess") != (ticket.actor == ASSESSOR):
             return Decision(False, "a run judges no version, and whoever judges does nothing else")
         return within_run(ticket, asked, self._policy_of(project))
+
+    def _require_issued_since_start(self, ticket: Ticket) -> None:
+        """Which process showed a ticket first is known to this kernel only: of those of an earlier one nobody knows."""
+        if not self.directory.run_may_judge_itself and ticket.expires - TICKET_TTL < self._started:
+            raise TicketRefused("the kernel was started again since the run's ticket was issued; start the run again")
 
     def _require_same_process(self, ticket: Ticket) -> None:
         """Whoever reads a ticket somewhere cannot use it beside the process that it was made for."""

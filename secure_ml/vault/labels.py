@@ -9,6 +9,7 @@ inclusion, identifiability under its rank, and entities between `none` and `free
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from types import FunctionType, MappingProxyType, MethodType
 
 from secure_ml.policy.columns import ColumnPolicy
@@ -91,6 +92,13 @@ PUBLIC = Label(frozenset({Category.INTERNAL}), Entity.NONE, Identifiability.NONE
 
 STRICTEST = Label(frozenset(Category), Entity.FREE_TEXT, Identifiability.DIRECT)
 """The top: what an undeclared column gets."""
+
+KEY_CATEGORIES = frozenset(
+    Label(frozenset(some), Entity.NONE, Identifiability.NONE).key_category
+    for count in range(1, len(Category) + 1)
+    for some in combinations(Category, count)
+)
+"""Every key category that a label can have."""
 
 
 def join(labels: Iterable[Label]) -> Label:

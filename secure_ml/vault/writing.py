@@ -25,7 +25,7 @@ from secure_ml.vault.deriving import project_secret
 from secure_ml.vault.errors import AccessRefused, VaultError
 from secure_ml.vault.flow import Parents, require_labels, require_opened, require_parents
 from secure_ml.vault.governing import governing_digest, require_current
-from secure_ml.vault.labels import Label, LabelError
+from secure_ml.vault.labels import KEY_CATEGORIES, Label, LabelError
 from secure_ml.vault.manifest import Address, Manifest, Part, key_context
 from secure_ml.vault.opened import OpenedVersions
 from secure_ml.vault.parts import part_file
@@ -66,6 +66,11 @@ class Writing:
         address = Address(request.environment, request.project, request.stage, request.partition)
         asked = Request("write", request.stage, request.stage, (), request.sections)
         ticket, index = self._admission.admit(request, "version.write", address, asked)
+        try:
+            _require_few_keys(request, address, self._policy_of(request.project))
+        except VaultError as error:
+            self._admission.fail("version.write", address, ticket, error)
+            raise
         version_id = secrets.token_hex(16)
         contexts = tuple(
             key_context(address, version_id, section, bucket, category)
@@ -171,6 +176,14 @@ class Writing:
         if write is None or write.address != address or write.run_id != ticket.run_id:
             raise AccessRefused(f"{address}: no write of this version was begun by this run")
         return write
+
+
+def _require_few_keys(request: m.BeginWrite, address: Address, policy: Policy) -> None:
+    """Each key costs the kernel memory and a row: it makes no more of them than a version of this project can need."""
+    if request.buckets not in {1, policy.storage.buckets}:
+        raise AccessRefused(f"{address}: a version has one bucket, or as many as the policy says")
+    if len(set(request.categories)) != len(request.categories) or not KEY_CATEGORIES.issuperset(request.categories):
+        raise AccessRefused(f"{address}: names a category of columns twice, or one that no label has")
 
 
 def _described(request: m.CommitWrite, address: Address) -> tuple[pa.Schema, Mapping[str, Label]]:

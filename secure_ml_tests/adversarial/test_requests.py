@@ -296,3 +296,24 @@ def test_a_partition_key_that_could_name_another_folder_is_refused(
     ):
         with pytest.raises(AccessRefused, match="partition key"):
             ask()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"buckets": 1_000_000_000},
+        {"buckets": 2},
+        {"buckets": 0},
+        {"categories": ("harmless",)},
+        {"categories": ("pii", "pii")},
+        {"categories": tuple(f"pii_{n}" for n in range(100_000))},
+    ],
+    ids=["a billion buckets", "two", "none", "unknown", "twice", "many"],
+)
+def test_a_write_gets_no_more_keys_than_a_version_can_need(
+    checked_project: SmallProject, change: dict[str, object]
+) -> None:
+    held = ticket(checked_project)
+    with pytest.raises(AccessRefused):
+        begin(checked_project, held, **change)
+    refused_last(checked_project, "version.write")
