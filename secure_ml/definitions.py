@@ -5,6 +5,7 @@ Belongs here: which projects and resources make up a code location. Must stay ou
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +40,18 @@ def open_installation() -> "Client":
     return open_client(os.environ, unfinished=_leave_out)
 
 
-def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+def build(
+    environment: str,
+    *,
+    overrides: dict[str, Any] | None = None,
+    open_client: "Callable[[], Client]" = open_installation,
+) -> dg.Definitions:
     """The definitions of one environment: shipped projects, drafted projects, security events, resources.
 
     Args:
         environment: first part of every asset key.
         overrides: resources that replace the standard ones, for tests.
+        open_client: gives the installation that the doors are of, when the first of them is opened.
     """
     silence(os.environ)
     protect_process()
@@ -55,7 +62,7 @@ def build(environment: str, *, overrides: dict[str, Any] | None = None) -> dg.De
         project_definitions(project, environment)
         for project in find_projects((read_settings(os.environ).projects,), unfinished=_leave_out).values()
     ]
-    doors = Doors(open_installation, environ=os.environ)
+    doors = Doors(open_client, environ=os.environ)
     resources: dict[str, Any] = {
         "doors": guarded_doors(doors),
         # It asks for the doors so that they are opened, and the tripwire is on, in every run that moves data.

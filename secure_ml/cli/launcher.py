@@ -1,19 +1,26 @@
-"""The launcher: starts runs as the runs' user and without network, under tickets that the asking person's roles allow.
+"""The launcher: starts runs as the runs' user, confined, under tickets that the asking person's roles allow.
 
-Belongs here: users and namespaces. Must stay out: what a run does; the launcher loads no project's code, since it is
-root's.
+Belongs here: who a run becomes, what it gets to see, and hearing from it. Must stay out: what a run does; the launcher
+loads no project's code, since it is root's.
 """
 
 import os
 import pwd
-import shutil
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
 
 from dagster._core.utils import make_new_run_id
 
-from secure_ml.cli.worker import ask, command, read_outcome
+from secure_ml.cli.confinement import confined
+from secure_ml.cli.screen import harmless
+from secure_ml.cli.worker import LONGEST_LINE, ask, command, read_outcome
+from secure_ml.guard.lines import LineRedactor
+from secure_ml.guard.redaction import standard_redactor
 from secure_ml.orchestration.resources import ticket_tag
 from secure_ml.orchestration.runs import Outcome, Planned, RunError
 from secure_ml.policy.projects import Project
@@ -26,7 +33,6 @@ _KEPT = (
 )
 """Variables that a worker is told: places and names, no secret."""
 
-_TOOLS = ("unshare", "setpriv")
 _PATIENCE_SECONDS = 30
 
 
@@ -43,17 +49,17 @@ def launch(
     Stops at the first that fails.
 
     Raises:
-        RunError: this process is not root's, the runs' user does not exist, or the tools to change user are missing.
+        RunError: this process is not root's, the runs' user does not exist, or runs cannot be confined here.
         AccessRefused: whoever asks may not start the run.
     """
     outcomes = []
+    name = project.policy.project
     with _worker(client.settings, project, environment) as exchange:
         for planned in runs:
             run_id = make_new_run_id()
-            name = project.policy.project
             ticket = client.ticket(environment=environment, project=name, run_id=run_id, stages=planned.stages)
-            tag = ticket_tag(ticket)
-            outcome = exchange(ask(planned, project=name, environment=environment, run_id=run_id, ticket=tag))
+            told = exchange(ask(planned, run_id=run_id, ticket=ticket_tag(ticket)))
+            outcome = read_outcome(told, planned, run_id=run_id)
             outcomes.append(outcome)
             on_done(outcome)
             if not outcome.success:
@@ -62,43 +68,69 @@ def launch(
 
 
 @contextmanager
-def _worker(settings: Settings, project: Project, environment: str) -> Iterator[Callable[[str], Outcome]]:
-    """A worker, to which a line is given and which gives an outcome back."""
+def _worker(settings: Settings, project: Project, environment: str) -> Iterator[Callable[[str], str]]:
+    """A worker, to which a line is given and which gives one back."""
     user = _run_user(settings, environment)
-    process = subprocess.Popen(  # noqa: S603 - fixed tools, and our own module
-        _confined(user),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=_environ(os.environ, project, user),
-        cwd=settings.home,
-        text=True,
-        encoding="utf-8",
-    )
-    told, heard = process.stdin, process.stdout
-    if told is None or heard is None:
+    readable = {*_code(), settings.projects, project.folder, *_source(project, os.environ)}
+    readable |= {place.parent for place in (settings.kernel_socket, settings.assessor_socket) if place is not None}
+    shown = {path for path in readable if path.exists()}
+    with confined(user, readable=shown, writable={settings.home}) as (confinement, descriptor):
+        process = subprocess.Popen(  # noqa: S603 - fixed tools, and our own module
+            [*confinement, *command(project.policy.project, environment)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environ(os.environ, settings, project, user),
+            cwd=settings.home,
+            pass_fds=(descriptor,),
+            # An interrupt at the terminal is this process's to pass on.
+            start_new_session=True,
+        )
+    told, heard, said = process.stdin, process.stdout, process.stderr
+    if told is None or heard is None or said is None:
         raise RunError("the worker has no pipes")
+    hearing = threading.Thread(target=_pass_on, args=(said,), daemon=True)
+    hearing.start()
 
-    def exchange(line: str) -> Outcome:
+    def exchange(line: str) -> str:
         try:
-            told.write(line)
+            told.write(line.encode())
             told.flush()
-            return read_outcome(heard.readline())
-        except (OSError, ValueError, KeyError, TypeError):
+            answer = heard.readline(LONGEST_LINE)
+        except OSError:
+            answer = b""
+        if not answer.endswith(b"\n"):
             process.kill()
             raise RunError(
                 f"the worker of user {user.pw_name} ended; its message stands above, and the log tells what was done"
-            ) from None
+            )
+        return answer.decode("utf-8", "replace")
 
     try:
         yield exchange
     finally:
-        told.close()
-        heard.close()
+        # Without its line the worker ends, and interrupts a run that is in its way.
+        with suppress(OSError):
+            told.close()
         try:
             process.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        hearing.join(_PATIENCE_SECONDS)
+        heard.close()
+
+
+def _pass_on(said: IO[bytes]) -> None:
+    """What the worker prints, redacted, and without what a terminal would obey.
+
+    The runs' code has no part in this process's own standard error: that may be the terminal of whoever called sudo.
+    """
+    lines = LineRedactor(standard_redactor().redact)
+    with said:
+        while block := said.readline(LONGEST_LINE):
+            sys.stderr.write(harmless(lines.feed(block.decode("utf-8", "replace"))))
+        sys.stderr.write(harmless(lines.finish()))
 
 
 def _run_user(settings: Settings, environment: str) -> pwd.struct_passwd:
@@ -107,9 +139,6 @@ def _run_user(settings: Settings, environment: str) -> pwd.struct_passwd:
         raise RunError(f"SECURE_ML_RUN_USERS names no user for {environment}; add {environment}=LOGIN")
     if os.geteuid() != 0:
         raise RunError(f"runs execute as the user {login}: start this with sudo, or launch them from Dagster's pages")
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if missing:
-        raise RunError(f"{' and '.join(missing)} not found: install util-linux")
     try:
         user = pwd.getpwnam(login)
     except KeyError:
@@ -119,14 +148,41 @@ def _run_user(settings: Settings, environment: str) -> pwd.struct_passwd:
     return user
 
 
-def _confined(user: pwd.struct_passwd) -> list[str]:
-    """The worker's command: a network namespace of its own, another user, and no way back."""
-    rights = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-    who = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
-    return ["unshare", "--net", "--", "setpriv", *who, *rights, "--", *command()]
+def _code() -> set[Path]:
+    """Where this interpreter and what it imports lie: the worker is the same program."""
+    found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]}
+    # The checkout, where the package runs from one.
+    found.add(Path(__file__).resolve().parents[2])
+    return found | {Path(entry) for entry in sys.path if Path(entry).is_absolute()}
 
 
-def _environ(environ: Mapping[str, str], project: Project, user: pwd.struct_passwd) -> dict[str, str]:
+def _source(project: Project, environ: Mapping[str, str]) -> set[Path]:
+    """Where the project's own table is: a folder, or the socket or file of a database."""
+    source = project.policy.source
+    if source.path is not None:
+        fixed = Path(source.path.partition("{")[0] + "_").parent
+        named = project.folder / fixed
+        return {named, named.resolve()}
+    url = environ.get(source.url_env or "", "")
+    if not url:
+        return set()
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        # Whoever reads it says what is wrong with it.
+        return set()
+    values = [value for value in parts.query.values() if isinstance(value, str)]
+    places = [Path(value) for value in (*values, parts.database or "") if value.startswith("/")]
+    return {place if place.is_dir() else place.parent for place in places}
+
+
+def _environ(
+    environ: Mapping[str, str], settings: Settings, project: Project, user: pwd.struct_passwd
+) -> dict[str, str]:
     """What the worker is told: places, and the source's URL; no secret of the kernel's or of whoever asks."""
     kept = {*_KEPT, project.policy.source.url_env}
-    return {name: value for name, value in environ.items() if name in kept} | {"HOME": user.pw_dir}
+    own = {"HOME": user.pw_dir, "XDG_CACHE_HOME": str(settings.temporary)}
+    return {name: value for name, value in environ.items() if name in kept} | own

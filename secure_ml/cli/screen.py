@@ -31,6 +31,13 @@ def show_error(error: BaseException) -> None:
     err.print(f"[bold red]error[/] {escape(describe(error))}", soft_wrap=True)
 
 
+def harmless(text: str) -> str:
+    """Text of unknown origin without what a terminal would obey: control characters and escape sequences."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
 def plain_table(*headings: str) -> Table:
     """A table without lines, in which nothing is cut off: what does not fit is folded."""
     table = Table(box=None, pad_edge=False)

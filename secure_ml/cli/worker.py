@@ -1,128 +1,213 @@
-"""The worker: executes runs for a launcher, each in a process of its own that knows no other run's ticket.
+"""The worker: executes a project's runs for a launcher, each in a process of its own that knows no other run's ticket.
 
 Belongs here: the worker's loop, and the words it exchanges with its launcher. Must stay out: users, namespaces and
 tickets (the launcher sees to them before the worker starts).
 
-A line of JSON comes in for each run, and one goes out when it has ended. The worker imports once what runs need, loads
-no project, and forks for each run: what a project's code does in one run, the next does not see.
+A line of JSON comes in for each run, and one goes out when it has ended. The worker imports and builds once what its
+runs need, and forks for each: what a run does to its process, the next does not see. It is process 1 of a namespace, so
+it can end whatever a run has left behind, and no run can end it.
 """
 
 import ctypes
 import json
 import os
+import select
+import signal
 import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from secure_ml.access.stages import Stage
-from secure_ml.cli.screen import quiet_libraries
+from secure_ml.cli.screen import harmless, quiet_libraries
+from secure_ml.guard.redaction import standard_redactor
 from secure_ml.guard.telemetry import silence
-from secure_ml.orchestration.runs import Outcome, Planned
+from secure_ml.orchestration.runs import Outcome, Planned, RunError
+
+LONGEST_LINE = 2**22
+"""Bytes of what a worker says of one run; more than this is no outcome."""
 
 _PR_SET_DUMPABLE = 4
 """prctl(2): a process without it can be neither traced nor read by another of the same user."""
 
+_INTERRUPT_SECONDS = 10
+_Execute = Callable[[Planned, str, str], Outcome]
 
-def ask(planned: Planned, *, project: str, environment: str, run_id: str, ticket: str) -> str:
+
+class NotAlone(Exception):
+    """The worker was not started by a launcher: it ends every process that it can see."""
+
+
+def ask(planned: Planned, *, run_id: str, ticket: str) -> str:
     """The line that asks for a run."""
-    wanted = {**asdict(planned), "project": project, "environment": environment, "run_id": run_id, "ticket": ticket}
-    return json.dumps(wanted) + "\n"
+    return json.dumps({**asdict(planned), "run_id": run_id, "ticket": ticket}) + "\n"
 
 
-def read_outcome(line: str) -> Outcome:
-    """The outcome that a line tells of.
+def read_outcome(line: str, planned: Planned, *, run_id: str) -> Outcome:
+    """What a line tells of a run that was asked for. The run's own process wrote it: it is shown, never relied on.
 
     Raises:
-        ValueError, KeyError, TypeError: the line is none.
+        RunError: the line tells of none.
     """
-    told = json.loads(line)
-    failed = tuple((str(check), str(words), bool(blocking)) for check, words, blocking in told["failed_checks"])
-    planned = _planned(told["planned"])
-    return Outcome(planned, str(told["run_id"]), bool(told["success"]), tuple(map(str, told["failures"])), failed)
+    try:
+        told = json.loads(line)
+        checks = tuple((_shown(check), _shown(words), bool(blocking)) for check, words, blocking in told["checks"])
+        return Outcome(planned, run_id, told["success"] is True, tuple(map(_shown, told["failures"])), checks)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise RunError("the worker did not tell what its run came to; `secure-ml status` shows what stands") from None
+
+
+def _shown(words: object) -> str:
+    return harmless(standard_redactor().redact(str(words)))
 
 
 def main() -> None:
-    """Executes what the launcher asks for, until it closes the line."""
+    """Executes what the launcher asks for, until it closes the line.
+
+    Raises:
+        NotAlone: this is not process 1 of a namespace.
+    """
+    if os.getpid() != 1:
+        raise NotAlone("runs are started with `secure-ml run`")
+    project, environment = sys.argv[1:]
     silence(os.environ)
     quiet_libraries()
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     # What a run prints must not look like an answer: the answers get a descriptor of their own.
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)
-        _import_what_runs_need()
-        while asked := sys.stdin.readline():
-            answers.write(_in_a_child(json.loads(asked)) + "\n")
-            answers.flush()
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    with _prepared(project, environment) as execute, os.fdopen(0, "rb", buffering=0, closefd=False) as asked:
+        while line := asked.readline():
+            os.write(answers, _in_a_child(json.loads(line), execute, answers))
 
 
-def _import_what_runs_need() -> None:
+@contextmanager
+def _prepared(project: str, environment: str) -> Iterator[_Execute]:
+    """Imports, builds and opens what the runs have in common, before there is any ticket; gives what executes one."""
+    from secure_ml.definitions import build, open_installation
+    from secure_ml.orchestration.instance import dagster_instance
+    from secure_ml.orchestration.project import job_names
+    from secure_ml.orchestration.runs import execute_one
+
+    _import_what_every_run_needs()
+    client = open_installation()
+    seen = client.projects[project].seen_in(environment)
+    definitions = build(environment, open_client=lambda: client)
+    for job in job_names(project):
+        definitions.resolve_job_def(job)
+    with dagster_instance(client.settings) as instance:
+
+        def execute(planned: Planned, run_id: str, ticket: str) -> Outcome:
+            return execute_one(definitions, instance, seen, environment, planned, run_id=run_id, ticket=ticket)
+
+        yield execute
+
+
+def _import_what_every_run_needs() -> None:
+    """What a partition's run imports where it first uses it; there is such a run for each partition."""
     import mlflow
+    import presidio_anonymizer
     import pyarrow.parquet.encryption
 
-    import secure_ml.installation
-    import secure_ml.orchestration.project
+    import secure_ml.protection.mask.masking
+    from secure_ml.protection.classify.classifier import Classifier
 
-    del mlflow, pyarrow, secure_ml
+    Classifier()
+    del mlflow, presidio_anonymizer, pyarrow, secure_ml
 
 
-def _in_a_child(asked: dict[str, Any]) -> str:
-    """The run's outcome as JSON, whatever becomes of its process."""
+def _in_a_child(asked: dict[str, Any], execute: _Execute, answers: int) -> bytes:
+    """What the run came to, as a line, whatever becomes of its process; nothing that it started lives on."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
         try:
-            with os.fdopen(writing, "w", encoding="utf-8") as answer:
-                _execute(asked, answer)
+            os.close(reading)
+            os.close(answers)
+            with open(os.devnull, "rb") as nothing:
+                os.dup2(nothing.fileno(), 0)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with os.fdopen(writing, "wb") as answer:
+                answer.write(_told(asked, execute))
         finally:
             # The child must not go on with its parent's loop, nor flush what its parent buffered.
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as answer:
-        told = answer.read()
-    _, status = os.waitpid(child, 0)
-    if told.endswith("\n"):
-        return told.strip()
-    ended = os.waitstatus_to_exitcode(status)
-    return _failed(asked, f"the run's process ended ({ended}) before it could tell what it came to")
+    with os.fdopen(reading, "rb", buffering=0) as answer:
+        told = _heard(answer, child)
+    ended = _end_all()[child]
+    if told.endswith(b"\n"):
+        return told
+    return _failure(
+        f"the run's process ended ({os.waitstatus_to_exitcode(ended)}) before it could tell what it came to"
+    )
 
 
-def _execute(asked: dict[str, Any], answer: TextIO) -> None:
-    from secure_ml.definitions import build, open_installation
-    from secure_ml.guard.errors import describe
-    from secure_ml.orchestration.instance import dagster_instance
-    from secure_ml.orchestration.runs import execute_one
+def _heard(answer: RawIOBase, child: int) -> bytes:
+    """What a child says up to the end of its line or its own; it is interrupted once the launcher has closed the line.
 
-    os.close(0)
-    planned, environment = _planned(asked), str(asked["environment"])
+    What it left running may hold the pipe open: its end is not waited for.
+    """
+    told, ending, deadline = b"", os.pidfd_open(child), None
     try:
-        client = open_installation()
-        project = client.projects[str(asked["project"])].seen_in(environment)
-        with dagster_instance(client.settings) as instance:
-            outcome = execute_one(
-                build(environment),
-                instance,
-                project,
-                environment,
-                planned,
-                run_id=str(asked["run_id"]),
-                ticket=str(asked["ticket"]),
-            )
-        told = json.dumps(asdict(outcome))
-    except Exception as error:  # noqa: BLE001 - the boundary of the process: told to the launcher, never swallowed
-        told = _failed(asked, describe(error))
-    answer.write(told + "\n")
+        watched = select.poll()
+        for descriptor, event in ((answer.fileno(), select.POLLIN), (ending, select.POLLIN), (0, 0)):
+            watched.register(descriptor, event)
+        while not told.endswith(b"\n") and len(told) < LONGEST_LINE:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            ready = dict(watched.poll(left))
+            if answer.fileno() in ready:
+                block = answer.read(LONGEST_LINE - len(told))
+                if not block:
+                    break
+                told += block
+            elif ending in ready or not ready:
+                break
+            elif deadline is None:
+                deadline = time.monotonic() + _INTERRUPT_SECONDS
+                watched.unregister(0)
+                os.kill(child, signal.SIGINT)
+    finally:
+        os.close(ending)
+    return told
 
 
-def _failed(asked: dict[str, Any], words: str) -> str:
-    return json.dumps(asdict(Outcome(_planned(asked), str(asked["run_id"]), False, (words,), ())))
+def _end_all() -> dict[int, int]:
+    """Ends every other process of this namespace, and gives how each of them ended."""
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    ended = {}
+    with suppress(ChildProcessError):
+        while True:
+            process, status = os.wait()
+            ended[process] = status
+    return ended
 
 
-def _planned(told: dict[str, Any]) -> Planned:
-    return Planned(str(told["job"]), tuple(Stage(stage) for stage in told["stages"]), str(told["partition"]))
+def _told(asked: dict[str, Any], execute: _Execute) -> bytes:
+    from secure_ml.guard.errors import describe
+
+    planned = Planned(str(asked["job"]), tuple(Stage(stage) for stage in asked["stages"]), str(asked["partition"]))
+    try:
+        outcome = execute(planned, str(asked["run_id"]), str(asked["ticket"]))
+    except BaseException as error:  # noqa: BLE001 - the boundary of the process: told to the launcher, never swallowed
+        return _failure(describe(error))
+    return _line(success=outcome.success, failures=outcome.failures, checks=outcome.failed_checks)
 
 
-def command() -> list[str]:
+def _failure(words: str) -> bytes:
+    return _line(success=False, failures=(words,), checks=())
+
+
+def _line(*, success: bool, failures: Sequence[str], checks: Sequence[tuple[str, str, bool]]) -> bytes:
+    return json.dumps({"success": success, "failures": failures, "checks": checks}).encode() + b"\n"
+
+
+def command(project: str, environment: str) -> list[str]:
     """The command that starts a worker, with this interpreter and this package."""
-    return [str(Path(sys.executable)), "-I", "-c", "from secure_ml.cli.worker import main; main()"]
+    program = "from secure_ml.cli.worker import main; main()"
+    return [str(Path(sys.executable)), "-I", "-c", program, project, environment]
