@@ -73,8 +73,8 @@ def status(as_json: JsonOption = False) -> None:
 def rotate(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
     """Give environments new keys under a new root key, and bring all keys under them. Data is not touched.
 
-    Runs go on meanwhile. Whatever ends it early, another `rotate` goes on where it was. At the end the older keys are
-    destroyed, and a backup of the key store from before opens nothing any more: make a new one.
+    Runs go on meanwhile. Whatever ends it early, another `rotate` goes on where it was, and does only that. At the end
+    the older keys are destroyed, and a backup of the key store from before opens nothing any more: make a new one.
     """
     environments, kernel = tuple(environment or ()), open_state().kernel
     answer = _ask(RotateKeys(environments=environments, epochs={}), KeysRotated, kernel=kernel)
@@ -85,11 +85,14 @@ def rotate(environment: EnvironmentOption = None, as_json: JsonOption = False) -
             bar.update(task, total=answer.total, completed=answer.total - answer.left)
     if as_json:
         roots = {"retired": list(answer.retired), "refused": answer.refused}
-        show_json({"epochs": answer.epochs, "keys": answer.total, **roots})
+        show_json({"epochs": answer.epochs, "not_begun": list(answer.not_begun), "keys": answer.total, **roots})
         return
     names = ", ".join(sorted(answer.epochs))
     out.print(f"[green]rotated[/] {escape(names)}: {answer.total:,} keys rewrapped", soft_wrap=True)
     _tell_roots(answer)
+    if answer.not_begun:
+        others = escape(", ".join(answer.not_begun))
+        out.print(f"That was begun earlier. [yellow]Not rotated[/]: {others}; run this again.", soft_wrap=True)
     out.print("Back up the key store now: older backups of it open nothing any more.")
 
 

@@ -181,8 +181,8 @@ class KeyCustody:
         """Give environments new keys under new versions of their root keys, and bring all under them; data stays.
 
         It goes on for a while and says how far it is: call again with its `epochs` until it is finished. Keys are read,
-        made and destroyed meanwhile. Whoever calls without `epochs` joins a rotation that was begun and not finished,
-        such as one whose process was killed.
+        made and destroyed meanwhile. Where a rotation of some of them was begun and not finished, such as by a process
+        that was killed, that one is joined, and none of another environment is begun.
 
         Args:
             environments: The environments, `INSTALLATION` among them if it is to be rotated too.
@@ -200,7 +200,9 @@ class KeyCustody:
         self.settle()
         if epochs is None:
             self._record("key.rotate", "allowed", by, {"environments": list(environments)})
-            epochs = {name: self._store.environment_keys.begin(name) for name in environments}
+            begun = {state.environment for state in self._store.describe().environments if state.rotating}
+            chosen = [name for name in environments if name in begun] or environments
+            epochs = {name: self._store.environment_keys.begin(name) for name in chosen}
         for name in epochs:
             if self._store.move(name, go_on=lambda: time.monotonic() < end):
                 return self._progress(epochs, finished=False)

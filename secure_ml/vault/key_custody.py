@@ -65,9 +65,14 @@ class RotateKeys(Message):
 
 
 class KeysRotated(Message):
-    """How far the rotation is; see `keys.custody.RotationProgress`."""
+    """How far the rotation is; see `keys.custody.RotationProgress`.
+
+    Attributes:
+        not_begun: environments that were asked for, too, but an older rotation of others was to be finished first.
+    """
 
     epochs: dict[str, int]
+    not_begun: tuple[str, ...]
     total: int
     left: int
     finished: bool
@@ -175,6 +180,7 @@ class KeyAdministration:
         progress = self._custody.rotate(environments, epochs=request.epochs or None, seconds=STEP_SECONDS, cause=cause)
         return KeysRotated(
             epochs=dict(progress.epochs),
+            not_begun=tuple(sorted(set(environments) - set(progress.epochs))),
             total=progress.total,
             left=progress.left,
             finished=progress.finished,

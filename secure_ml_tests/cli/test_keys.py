@@ -130,8 +130,12 @@ def test_an_unfinished_rotation_is_told_and_finished(
     said = keys(project, "status")
     assert "rotation unfinished, " in said.out
     assert "`secure-ml keys rotate` goes on with it" in said.out
-    assert keys(project, "rotate", "--environment", "training", "--json").json["epochs"] == {"training": 2}
-    assert "unfinished" not in keys(project, "status").out
+    said = keys(project, "rotate")
+    assert said.out.startswith("rotated training: ")
+    assert "Not rotated: installation; run this again." in said.out
+    told = keys(project, "status", "--json").json
+    assert [(one["epoch"], one["rotating"]) for one in told["environments"]] == [(1, False), (2, False)]
+    assert keys(project, "rotate", "--json").json["epochs"] == {"installation": 2, "training": 3}
 
 
 # rewrap

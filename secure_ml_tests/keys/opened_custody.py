@@ -92,7 +92,7 @@ class Place:
 
 @contextmanager
 def at_commit(number: int, do: Callable[[], None], *, after: bool) -> Iterator[list[int]]:
-    """Do something at the n-th commit that changes a database, from 1: before it, or once it is durable. Counts them."""
+    """Do something at the n-th commit that changes a database, before it or once it is durable; counts them from 1."""
     counted = [0]
     commit = DefaultDialect.do_commit
 
