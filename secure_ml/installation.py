@@ -21,12 +21,14 @@ from secure_ml.keys.signing import SigningKey
 from secure_ml.keys.store import KeyStore
 from secure_ml.policy.load import PolicyError
 from secure_ml.policy.projects import Project, find_projects
+from secure_ml.posture import require_kernel
 from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
 from secure_ml.settings import Settings, read_settings
 from secure_ml.state.database import State
 from secure_ml.vault.audit_reading import register_audit_reading
 from secure_ml.vault.client import Client
+from secure_ml.vault.damage_reporting import register_damage_reporting
 from secure_ml.vault.describing import register_description
 from secure_ml.vault.egress_reporting import register_egress_reporting
 from secure_ml.vault.errors import AccessRefused, StorageError
@@ -35,6 +37,7 @@ from secure_ml.vault.grant_store import GrantStore
 from secure_ml.vault.granting import register_grants
 from secure_ml.vault.kernel import InProcessKernel, KernelCore
 from secure_ml.vault.key_custody import register_keys
+from secure_ml.vault.posture_reading import register_posture
 from secure_ml.vault.versions import VersionStore
 from secure_ml.vault.wire.client import SocketKernel
 from secure_ml.vault.wire.peer import login_of
@@ -68,6 +71,7 @@ class Installation(Client):
         self, settings: Settings, projects: Mapping[str, Project], *, clock: Callable[[], datetime] | None = None
     ) -> None:
         self._clock = clock or _utc_now
+        require_kernel(settings)
         self.settings, self.projects = settings, projects
         if settings.kernel_socket is None:
             make_private(settings.home)
@@ -88,6 +92,7 @@ class Installation(Client):
         self.ledger = BudgetLedger(self.state, self.log)
         self.core = self._core()
         register_audit_reading(self.core, self.log)
+        register_damage_reporting(self.core, log=self.log, versions=self.versions)
         # Whoever destroys the secret of the commitments makes the codes of hosts say nothing either.
         register_egress_reporting(self.core, self.log, key=derive(commitment_secret, purpose="egress host"))
         super().__init__(settings, projects, InProcessKernel(self.core, login=login_of(os.geteuid())))
@@ -104,6 +109,7 @@ class Installation(Client):
             clock=self._clock,
         )
         register_budget(core, self.ledger, self.policy_of)
+        register_posture(core, self.settings)
         register_description(core, log=self.log, versions=self.versions)
         register_keys(core, custody=self.keys, versions=self.versions, open_service=self._next_key_service)
         grants = GrantStore(self.state, self.log, self.signing_key, self.versions.index)
@@ -129,8 +135,8 @@ class Installation(Client):
         for environment in (INSTALLATION, *settings.key_services):
             if settings.serves(environment):
                 self._key_service(environment)
-        if not settings.key_store.exists():
-            self._require_first_day(str(settings.key_store), "its key store")
+        if settings.key_store_file is not None and not settings.key_store_file.exists():
+            self._require_first_day(str(settings.key_store_file), "its key store")
         return KeyStore.connect(
             settings.key_store_url, service=self._key_service, environments=settings.key_environments
         )
@@ -158,13 +164,16 @@ class Installation(Client):
     def _own_secret(self, store: KeyStore, scope: str) -> bytes:
         """A secret that the log itself needs; it is not there on the first day only."""
         if not store.holds(secret_id(scope)):
-            self._require_first_day(str(self.settings.key_store), scope)
+            self._require_first_day(store.place, scope)
         return store.secret(scope, create=True)
 
     def _require_first_day(self, place: str, what: str) -> None:
+        settings = self.settings
         # The vault of another user's runs is not the kernel's to enter.
-        places = [self.settings.state_file, self.settings.vault if self.settings.kernel_socket is None else None]
-        if any(place is not None and place.exists() for place in places):
+        places = [settings.state_file, settings.vault if settings.kernel_socket is None else None]
+        if any(place is not None and place.exists() for place in places) or (
+            settings.state_file is None and State.open(settings.state_url).is_begun()
+        ):
             raise InstallationError(
                 f"{self.settings.home} holds data, but {what} is not in {place}; restore the keys from their "
                 "backup, or set SECURE_ML_KEYS to where they are"

@@ -26,8 +26,9 @@ from secure_ml.policy.project import Policy
 from secure_ml.vault import messages as m
 from secure_ml.vault.committed_file import verify_file
 from secure_ml.vault.content_digest import keyed_digest
+from secure_ml.vault.damage_reporting import ReportDamage
 from secure_ml.vault.dataset import Dataset, DatasetError
-from secure_ml.vault.errors import StorageError
+from secure_ml.vault.errors import StorageError, Tampered
 from secure_ml.vault.manifest import Address, Manifest, Part
 from secure_ml.vault.parts import PartWriter, read_part, sync
 from secure_ml.vault.source import open_source
@@ -288,7 +289,11 @@ class Door:
             )
             keys = self._send(request, m.KeysReleased).keys
             chosen = [part for part in manifest.parts if not sections or part.section in sections]
-            yield from read_rows(folder, chosen, schema=manifest.schema, columns=columns, keys=keys)
+            try:
+                yield from read_rows(folder, chosen, schema=manifest.schema, columns=columns, keys=keys)
+            except Tampered:
+                self.send(ReportDamage, m.Recorded, version_id=manifest.version_id)
+                raise
 
         return Dataset(
             pa.schema([manifest.schema.field(name) for name in names]),
