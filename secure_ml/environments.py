@@ -4,6 +4,7 @@
 as `dg` does, is shown the environment that SECURE_ML_ENVIRONMENT names: training by default.
 """
 
+import logging
 import os
 from functools import cache
 
@@ -16,6 +17,11 @@ from secure_ml.settings import SettingsError
 
 # A server that loads this module runs what projects define: their sensors and schedules print outside of any step.
 redact_output()
+
+# dg knows one name for all locations of a project, and warns of any other, since components' state would be kept by it.
+logging.getLogger("dagster.components.core.component_tree").addFilter(
+    lambda record: "does not match the name" not in str(record.msg)
+)
 
 
 def __getattr__(name: str) -> dg.Definitions:

@@ -57,6 +57,7 @@ class Settings:
         profile: what is promised.
         state_url: database of log, heads, verdicts and budget.
         key_service: URI of what holds the root key.
+        key_store_url: database of the wrapped keys; a file below `keys` by default.
         key_services: URI for each environment that has a key service of its own, by its name.
         key_environments: environments whose keys this process opens, `installation` among them; None for all.
         next_key_service: URI of the only key service that a kernel behind a socket moves keys to; "" for none.
@@ -72,6 +73,7 @@ class Settings:
     profile: Profile
     state_url: str
     key_service: str
+    key_store_url: str
     key_services: Mapping[str, str] = field(default_factory=dict)
     key_environments: frozenset[str] | None = None
     next_key_service: str = ""
@@ -118,18 +120,12 @@ class Settings:
     @property
     def state_file(self) -> Path | None:
         """File of the state, where it is SQLite's."""
-        _, sqlite, file = self.state_url.partition("sqlite:///")
-        return Path(file) if sqlite else None
+        return _file(self.state_url)
 
     @property
-    def key_store(self) -> Path:
-        """File of the wrapped keys."""
-        return self.keys / "keys.db"
-
-    @property
-    def key_store_url(self) -> str:
-        """Database of the wrapped keys."""
-        return f"sqlite:///{self.key_store}"
+    def key_store_file(self) -> Path | None:
+        """File of the wrapped keys, where it is SQLite's."""
+        return _file(self.key_store_url)
 
 
 def project_root() -> Path:
@@ -143,8 +139,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
     Args:
         environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE`, `SECURE_ML_STATE_URL`,
-            `SECURE_ML_KEY_SERVICE`, `SECURE_ML_KEY_SERVICES` (`environment=URI`, separated by spaces) and
-            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas), all optional; outside of the profile `personal` also
+            `SECURE_ML_KEY_SERVICE`, `SECURE_ML_KEY_SERVICES` (`environment=URI`, separated by spaces),
+            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas) and `SECURE_ML_KEY_STORE_URL`, all optional; outside of the profile `personal` also
             `SECURE_ML_NEXT_KEY_SERVICE`, `SECURE_ML_KERNEL_SOCKET`, `SECURE_ML_ASSESSOR_SOCKET`,
             `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas), `SECURE_ML_ASSESSOR_USER` and
             `SECURE_ML_ACTORS`.
@@ -164,16 +160,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     key_service = environ.get("SECURE_ML_KEY_SERVICE") or keys.as_uri()
     key_services = _key_services(environ.get("SECURE_ML_KEY_SERVICES", ""))
     served = frozenset(filter(None, (one.strip() for one in environ.get("SECURE_ML_KEY_ENVIRONMENTS", "").split(","))))
+    key_store_url = environ.get("SECURE_ML_KEY_STORE_URL") or f"sqlite:///{keys}/keys.db"
+    held = (key_service, key_store_url, key_services, served or None)
     if name == Profile.PERSONAL:
-        return Settings(home, keys, Profile.PERSONAL, state_url, key_service, key_services, served or None)
+        return Settings(home, keys, Profile.PERSONAL, state_url, *held)
     return Settings(
         home,
         keys,
         Profile(name),
         environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{keys}-state/state.db",
-        key_service,
-        key_services,
-        served or None,
+        *held,
         environ.get("SECURE_ML_NEXT_KEY_SERVICE", ""),
         kernel_socket=_path(_needed(environ, "SECURE_ML_KERNEL_SOCKET", "the socket that the kernel answers on")),
         actors=_path(environ.get("SECURE_ML_ACTORS") or f"{keys}-access/actors.yaml"),
@@ -181,6 +177,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         assessor_socket=_path(_needed(environ, "SECURE_ML_ASSESSOR_SOCKET", "the socket that versions are judged on")),
         assessor_user=_needed(environ, "SECURE_ML_ASSESSOR_USER", "the login of the process that judges"),
     )
+
+
+def _file(database_url: str) -> Path | None:
+    _, sqlite, file = database_url.partition("sqlite:///")
+    return Path(file) if sqlite else None
 
 
 def _path(text: str | Path) -> Path:

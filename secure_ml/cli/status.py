@@ -1,8 +1,9 @@
-"""`secure-ml status`: what stands in an installation, and what its profile does not protect against."""
+"""`secure-ml status`: what stands in an installation, what its profile leaves open, and what does not hold here."""
 
 import dataclasses
+import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,11 +17,13 @@ from secure_ml.cli.screen import out, plain_table, show_json
 from secure_ml.cli.summary import plain
 from secure_ml.guard.errors import describe
 from secure_ml.policy.projects import find_projects
+from secure_ml.posture import Shortfall, local_shortfalls
 from secure_ml.privacy.charging import spent_budget
 from secure_ml.settings import NOT_PROTECTED, Profile
 from secure_ml.vault.client import Client
 from secure_ml.vault.describing import Description, describe_project
 from secure_ml.vault.manifest import Manifest
+from secure_ml.vault.posture_reading import describe_posture
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def status(
         name: project_status(installation, name, environment=environment) for name in sorted(installation.projects)
     }
     settings, entries = installation.settings, max((found.log_entries for found in projects.values()), default=0)
+    shortfalls = (*describe_posture(installation.kernel), *local_shortfalls(settings, os.environ))
     unfinished: list[str] = []
     find_projects((settings.projects,), unfinished=lambda error: unfinished.append(describe(error)))
     if as_json:
@@ -72,6 +76,7 @@ def status(
                 "profile": str(settings.profile),
                 "environment": environment,
                 "not_protected": list(NOT_PROTECTED[settings.profile]),
+                "shortfalls": {found.name: found.words for found in shortfalls},
                 "audit_log_entries": entries,
                 "unfinished": unfinished,
                 "projects": {name: dataclasses.asdict(found) for name, found in projects.items()},
@@ -87,6 +92,7 @@ def status(
     for words in unfinished:
         out.print(f"\n[yellow]waits for its steward[/] {escape(words)}", soft_wrap=True)
     show_not_protected(settings.profile)
+    _show_shortfalls(shortfalls)
 
 
 def project_status(installation: Client, name: str, *, environment: str) -> ProjectStatus:
@@ -109,6 +115,13 @@ def show_not_protected(profile: Profile) -> None:
     out.print(f"\nThe profile [bold]{profile}[/] does [bold]not[/] protect against")
     for words in NOT_PROTECTED[profile]:
         out.print(f"  - {escape(words)}", soft_wrap=True)
+
+
+def _show_shortfalls(shortfalls: Sequence[Shortfall]) -> None:
+    if shortfalls:
+        out.print("\nOn this installation")
+    for found in shortfalls:
+        out.print(f"  - {escape(found.words)}", soft_wrap=True)
 
 
 def _stage_status(described: Description, stage: Stage, manifests: list[Manifest]) -> StageStatus:

@@ -7,6 +7,7 @@ methods that write; a test holds the methods of every release against that layer
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, cast
@@ -39,6 +40,8 @@ from secure_ml.orchestration.names import (
 )  # fmt: skip
 from secure_ml.orchestration.records import safe_record, safe_snapshot, safe_tags, safe_text
 from secure_ml.orchestration.redacted_errors import replace_error_logger
+from secure_ml.posture import require_dagster_storage
+from secure_ml.settings import read_settings
 
 _log = logging.getLogger(__name__)
 
@@ -219,7 +222,12 @@ class RedactedSqliteStorage(RedactedStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """Opens the files, and makes those that are missing."""
+        """Opens the files, and makes those that are missing.
+
+        Raises:
+            ProfileNotMet: the installation's profile keeps no records in files.
+        """
+        require_dagster_storage(read_settings(os.environ), f"sqlite:///{config_value['base_dir']}")
         history = f"{config_value['base_dir']}/history"
         return cls(
             _SqliteRuns.from_local(history),

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from secure_ml.state.engine import build_engine, parse_database_url, prepare_sqlite_file
 from secure_ml.state.errors import StateConflict, StateError, StateSchemaError, state_error
+from secure_ml.state.tables import audit_entries
 
 __all__ = ["State", "StateConflict", "StateError", "StateSchemaError"]
 
@@ -45,6 +46,15 @@ class State:
         reader = build_engine(parsed, writes=False)
         _migrate(build_engine(parsed, writes=True), reader, place=place)
         return cls(place=place, writer=build_engine(parsed, writes=True, on_begin=_QUEUE_WRITERS), reader=reader)
+
+    def is_begun(self) -> bool:
+        """Whether the audit log in it has an entry.
+
+        Raises:
+            StateError: The database fails.
+        """
+        with self.reading() as connection:
+            return connection.execute(select(audit_entries.c.entry_index).limit(1)).one_or_none() is not None
 
     @property
     def place(self) -> str:

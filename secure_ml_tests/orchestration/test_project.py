@@ -86,7 +86,7 @@ def test_no_step_is_retried_since_every_error_is_a_refusal(assets: dict[Stage, d
 def test_training_has_a_pool_of_the_project(assets: dict[Stage, dg.AssetsDefinition]) -> None:
     pools = {stage: asset.op.pool for stage, asset in assets.items()}
 
-    assert pools == {stage: "clinic_training" if stage is Stage.TRAINED else None for stage in Stage}
+    assert pools == {stage: "training_clinic_training" if stage is Stage.TRAINED else None for stage in Stage}
 
 
 def test_raw_may_grow_old_and_classified_and_masked_follow_it_by_themselves(graph: AssetGraph) -> None:

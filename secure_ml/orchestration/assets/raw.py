@@ -30,6 +30,10 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
     )
     def raw(context: dg.AssetExecutionContext, doors: dg.ResourceParam[Doors]) -> Dataset:
         with safe_failures():
+            from secure_ml.posture import require_source
+
+            if (name := policy.source.url_env) is not None:
+                require_source(doors.installation.settings, doors.environ.get(name, ""), name=name)
             door = doors.door(context.asset_key, context.run)
             partition = context.partition_key if context.has_partition_key else ""
             return door.receive(partition, folder=project.folder, environ=doors.environ)
