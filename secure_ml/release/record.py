@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from secure_ml.guard.pictures import PictureError, drawn_only
 from secure_ml.guard.redaction import Redactor
 
 FIGURE_BYTES = 60 * 1024
@@ -121,7 +122,7 @@ def files(record: RegistrationRecord, *, redactor: Redactor) -> dict[str, bytes]
     """The artefacts of a registration by path: card, evaluation, figures, and the reference that stands for the model.
 
     Raises:
-        RegistryError: the evaluation holds something that is not JSON.
+        RegistryError: the evaluation holds something that is not JSON, or a figure is no whole PNG.
     """
     try:
         json.dumps(record.evaluation, allow_nan=False)
@@ -132,8 +133,15 @@ def files(record: RegistrationRecord, *, redactor: Redactor) -> dict[str, bytes]
         "model_card.md": redactor.redact(record.model_card).encode(),
         "evaluation.json": _json(redactor.redact_value(record.evaluation)),
         "model.reference.json": _json(reference),
-        **{f"figures/{name}": content for name, content in record.figures.items()},
+        **{f"figures/{name}": _drawn(name, content) for name, content in record.figures.items()},
     }
+
+
+def _drawn(name: str, content: bytes) -> bytes:
+    try:
+        return drawn_only(content)
+    except PictureError as error:
+        raise RegistryError(f"the figure {name} is no whole picture: {error}") from None
 
 
 def _json(value: object) -> bytes:

@@ -5,23 +5,12 @@ import struct
 import zlib
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from secure_ml.guard.pictures import PictureError, drawn_only
+from secure_ml_tests.fakes.pictures import picture
 
 NAME = b"Meera Kulkarni"
-
-
-def picture(**text: str) -> bytes:
-    """A small picture, with texts beside its pixels in each of the three forms."""
-    info = PngImagePlugin.PngInfo()
-    for key, value in text.items():
-        info.add_text(key, value)
-        info.add_text(key, value, zip=True)
-        info.add_itxt(key, value)
-    target = io.BytesIO()
-    Image.new("P", (3, 2)).save(target, format="png", pnginfo=info)
-    return target.getvalue()
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -2,16 +2,15 @@
 
 import base64
 import datetime
-import io
 import time
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
 
 from secure_ml.guard.redaction import Redactor
+from secure_ml_tests.fakes.pictures import picture
 
 REDACTOR = Redactor()
 DIGEST = "4bf5122f344554c53bde2ebb8cd2b7e3d1600ad631c385a5d7cce23c7785459a"
@@ -179,14 +178,6 @@ def test_days_that_stay_bring_no_other_value_through(value: str) -> None:
 
 def embedded(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def picture(**text: str) -> bytes:
-    info, target = PngImagePlugin.PngInfo(), io.BytesIO()
-    for key, value in text.items():
-        info.add_text(key, value)
-    Image.new("RGB", (40, 30), (1, 2, 3)).save(target, format="png", pnginfo=info)
-    return target.getvalue()
 
 
 def test_a_picture_in_a_text_stays_without_its_own_text() -> None:

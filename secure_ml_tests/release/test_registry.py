@@ -18,9 +18,10 @@ from secure_ml.guard.redaction import Redactor
 from secure_ml.guard.telemetry import SWITCHES
 from secure_ml.release.record import FIGURE_BYTES, RegistrationRecord, RegistryError, StoredVersion
 from secure_ml.release.registry import ModelRegistry, RegisteredVersion
+from secure_ml_tests.fakes.pictures import picture
 
 EMAIL = "meera.kulkarni@example.in"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+PNG = picture()
 RECORD = RegistrationRecord(
     dagster_run_id="2bc94f3b-5838-41fa-8d9b-9d770cc3cfcd",
     model=StoredVersion("trained", "", "9c1f0b7ad2e84f55a3c2e1d0b9f8a7c6", "a" * 64),
