@@ -10,9 +10,10 @@ import secrets
 import signal
 import socket
 import socketserver
+import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from secure_ml.guard.errors import describe
@@ -32,6 +33,10 @@ from secure_ml.vault.wire.frames import (
 from secure_ml.vault.wire.peer import login_of, peer_uid
 
 MOST_CONNECTIONS = 256
+MOST_OF_ONE_USER = 64
+_PATIENCE = struct.pack("ll", 10, 0)
+"""Seconds and microseconds that an answer waits for whoever asked to take of it; else nobody could stop this server."""
+
 _LONGEST_PATH = 107
 _logger = logging.getLogger(__name__)
 
@@ -63,20 +68,30 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
     ) -> None:
         self.requests, self.answer, self.disconnected = requests, answer, disconnected
         self._path = path
-        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, int] = {}
+        self._lock = threading.Lock()
         _require_own_folder(path)
         _remove_stale(path)
         super().__init__(os.fspath(path), _Connection)
         path.chmod(0o666)
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """Takes a connection, or closes it where too many are open."""
-        if not self._places.acquire(blocking=False):
-            _logger.warning("a connection was refused: %d are open", MOST_CONNECTIONS)
+        """Takes a connection, or closes it where too many are open: nobody can keep all others out."""
+        if not isinstance(request, socket.socket) or not self._has_place(request):
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
+
+    def _has_place(self, connection: socket.socket) -> bool:
+        uid = peer_uid(connection)
+        with self._lock:
+            users = list(self._open.values())
+            free = len(users) < MOST_CONNECTIONS and users.count(uid) < MOST_OF_ONE_USER
+            if free:
+                self._open[connection] = uid
+        if not free:
+            _logger.warning("a connection was refused: user %d has %d of %d", uid, users.count(uid), len(users))
+        return free
 
     def process_request_thread(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
@@ -85,25 +100,19 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            with self._lock:
+                self._open.pop(request, None)  # type: ignore[arg-type]  # a stream's request is its socket
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Of an error only what may be told goes to the log."""
         error = sys.exception()
         _logger.error("a connection ended badly: %s", describe(error) if error is not None else "")
 
-    @contextlib.contextmanager
-    def connected(self, connection: socket.socket) -> Iterator[None]:
-        """Inside this block the connection is among those that are ended when the server closes."""
-        self._open.add(connection)
-        try:
-            yield
-        finally:
-            self._open.discard(connection)
-
     def server_close(self) -> None:
         """Stops listening, answers what is being answered, ends all connections, and takes the socket away."""
-        for connection in tuple(self._open):
+        with self._lock:
+            connections = tuple(self._open)
+        for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
         super().server_close()
@@ -117,11 +126,11 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         caller = Caller(login_of(peer_uid(self.request)), secrets.token_hex(16))
-        with self.server.connected(self.request):
-            try:
-                self._answer_all(caller)
-            finally:
-                self.server.disconnected(caller)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _PATIENCE)
+        try:
+            self._answer_all(caller)
+        finally:
+            self.server.disconnected(caller)
 
     def _answer_all(self, caller: Caller) -> None:
         while True:

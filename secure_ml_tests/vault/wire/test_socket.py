@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +19,10 @@ from secure_ml.keys.errors import KeyDestroyed
 from secure_ml.vault import messages as m
 from secure_ml.vault.caller import Caller
 from secure_ml.vault.errors import AccessRefused, StorageError
+from secure_ml.vault.wire import server
 from secure_ml.vault.wire.client import KernelUnavailable, SocketKernel
-from secure_ml.vault.wire.frames import KernelFailed
-from secure_ml.vault.wire.server import MOST_CONNECTIONS, MessageServer
+from secure_ml.vault.wire.frames import KernelFailed, encode
+from secure_ml.vault.wire.server import MOST_OF_ONE_USER, MessageServer
 from secure_ml_tests.fakes.small_project import SmallProject
 
 CANARY = "Zorblax Quillfeather"
@@ -55,6 +57,10 @@ def answers(folder: Path) -> Iterator[Answers]:
     answering = Answers()
     with serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, answering)):
         yield answering
+
+
+def framed(frame: bytes) -> bytes:
+    return struct.pack(">I", len(frame)) + frame
 
 
 class serving:  # noqa: N801 - used as a block
@@ -131,9 +137,11 @@ def test_garbage_ends_its_own_connection_only(folder: Path, answers: Answers) ->
     assert SocketKernel(folder / "kernel.sock").send(ASKED) == m.Recorded(audit_index=1)
 
 
-def test_more_connections_than_are_served_are_closed_and_places_come_back(folder: Path, answers: Answers) -> None:
+def test_more_connections_than_one_user_may_have_are_closed_and_places_come_back(
+    folder: Path, answers: Answers
+) -> None:
     held = []
-    for _ in range(MOST_CONNECTIONS):
+    for _ in range(MOST_OF_ONE_USER):
         one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         one.connect(str(folder / "kernel.sock"))
         held.append(one)
@@ -149,6 +157,24 @@ def test_more_connections_than_are_served_are_closed_and_places_come_back(folder
             threading.Event().wait(0.05)
     else:
         pytest.fail("no place came back")
+
+
+def test_whoever_takes_no_answers_does_not_keep_a_server_from_stopping(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PATIENCE", struct.pack("ll", 0, 200_000))
+    asked = framed(encode(ASKED))
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as greedy,
+        serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, Answers())),
+    ):
+        greedy.connect(str(folder / "kernel.sock"))
+        greedy.settimeout(1)
+        with contextlib.suppress(OSError):
+            for _ in range(100_000):
+                greedy.sendall(asked)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 10
 
 
 def test_without_a_kernel_nothing_is_done_and_the_words_say_how_to_start_it(folder: Path) -> None:
