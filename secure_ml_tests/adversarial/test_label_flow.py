@@ -136,7 +136,7 @@ def opened(run: Hostile, by: Stage) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("stage", "labels"),
     [(Stage.MASKED, MASKED), (Stage.SPLIT, SPLIT), (Stage.TRAINED, {"name": MODEL, "content": MODEL})],
-    ids=str,
+    ids=["masked", "split", "trained"],
 )
 def test_the_least_labels_are_accepted_and_less_of_any_column_is_refused(
     run: Hostile, stage: Stage, labels: Mapping[str, Label]
