@@ -37,14 +37,18 @@ _NOBODY = "unverified"
 _KERNEL = "service:kernel"
 _SERVICE = "service:"
 _NOT_AUTHENTIC = frozenset(
-    {"AuditLogTampered", "CheckpointRefused", "KeyRefused", "KeyStoreRolledBack", "SignatureRefused", "Tampered"}
-)
+    {
+        "AuditLogTampered", "CheckpointRefused", "KeyRefused", "KeyStoreMismatch", "KeyStoreRolledBack",
+        "SignatureRefused", "Tampered",
+    }
+)  # fmt: skip
 _BY_A_PERSON = frozenset(
     {
         "grant.approve", "grant.request", "key.derive", "keys.destroy", "keys.rotate", "model.approve",
         "promotion.record", "run.start", "source.draft", "source.read", "version.read", "version.write",
     }
 )  # fmt: skip
+_ENVIRONMENT_KEY = "environment/"
 _VERSION_ID = re.compile(r"[0-9a-f]{32}")
 _NORMAL_SPREAD = 1.4826  # A normal distribution's standard deviation, in median absolute deviations.
 _CROWDED = 1_000
@@ -105,6 +109,7 @@ class Memory:
     _rows: dict[str, int] = field(default_factory=dict)
     _versions: set[str] = field(default_factory=set, repr=False)
     _reading: dict[str, _Reading] = field(default_factory=dict, repr=False)
+    _rotating: bool = False
     _odd: dict[str, date] = field(default_factory=dict, repr=False)
 
 
@@ -231,11 +236,14 @@ def odd_hours(entry: "AuditEntry", memory: Memory, limits: Limits) -> Finding | 
 
 
 def failed_verification(entry: "AuditEntry", _: Memory, __: Limits) -> Finding | None:
-    """Something was refused as not authentic: a file, a manifest, a key, a signature, a ticket, a caller."""
+    """Something was not authentic: a file, a manifest, a key, the key store, a signature, a ticket, a caller."""
     error = entry.details.get("error")
     if error in _NOT_AUTHENTIC:
         words = f"{entry.action} met {error}: what is stored is not what was committed"
         return Finding("failed_verification", "error", (entry.entry_index,), entry.time, entry.resource, words)
+    if (entry.action, entry.outcome) == ("key.recover", "allowed"):
+        words = "the key store was not the one that the log knows, and was brought up to date again"
+        return Finding("failed_verification", "warn", (entry.entry_index,), entry.time, entry.resource, words)
     if entry.actor == _NOBODY and entry.outcome == "refused":
         words = f"{entry.action} was asked for with a ticket, or by a caller, that proved nothing"
         return Finding("failed_verification", "warn", (entry.entry_index,), entry.time, entry.resource, words)
@@ -253,12 +261,19 @@ def egress_attempt(entry: "AuditEntry", _: Memory, __: Limits) -> Finding | None
 
 
 def key_destruction(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding | None:
-    """Keys of committed data, or a secret, were destroyed. Those of a write that was given up are nobody's loss."""
+    """Keys of committed data, or a secret, were destroyed.
+
+    Those of a write that was given up are nobody's loss, and neither are those that a rotation has replaced.
+    """
     if (entry.action, entry.outcome) == ("version.commit", "done"):
         memory._versions.add(str(entry.details.get("version_id")))
+    if entry.action == "key.rotate":
+        memory._rotating = entry.outcome == "allowed"
     if (entry.action, entry.outcome) != ("key.destroy", "done"):
         return None
     if _VERSION_ID.fullmatch(entry.resource) and entry.resource not in memory._versions:
+        return None
+    if memory._rotating and entry.resource.startswith(_ENVIRONMENT_KEY):
         return None
     words = "keys were destroyed: what they protect cannot be opened again, in no copy"
     return Finding("key_destruction", "warn", (entry.entry_index,), entry.time, entry.resource, words)

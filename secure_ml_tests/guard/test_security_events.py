@@ -273,7 +273,8 @@ def test_an_attempt_to_reach_out_is_an_error() -> None:
 def test_destroyed_keys_of_committed_data_are_told_and_those_of_an_abandoned_write_are_not() -> None:
     log = Log().add("key.destroy", "done", resource=VERSION).commit(10)
     log.add("key.destroy", "allowed", resource=VERSION).add("key.destroy", "done", resource=VERSION)
-    log.add("key.destroy", "done", resource="environment/training")
+    log.add("key.destroy", "done", resource="secret/project/training/loans")
+    log.add("key.destroy", "done", resource="environment-key/training/1")
     assert entries_of(log.findings("key_destruction")) == [(3,), (4,)]
 
 
