@@ -48,7 +48,7 @@ _BY_A_PERSON = frozenset(
         "promotion.record", "run.start", "source.draft", "source.read", "version.read", "version.write",
     }
 )  # fmt: skip
-_ENVIRONMENT_KEY = "environment/"
+_ENVIRONMENT_KEY = "environment-key/"
 _VERSION_ID = re.compile(r"[0-9a-f]{32}")
 _NORMAL_SPREAD = 1.4826  # A normal distribution's standard deviation, in median absolute deviations.
 _CROWDED = 1_000
@@ -263,11 +263,12 @@ def egress_attempt(entry: "AuditEntry", _: Memory, __: Limits) -> Finding | None
 def key_destruction(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding | None:
     """Keys of committed data, or a secret, were destroyed.
 
-    Those of a write that was given up are nobody's loss, and neither are those that a rotation has replaced.
+    Those of a write that was given up are nobody's loss, and neither are those of an environment that a rotation or a recovery
+    has replaced.
     """
     if (entry.action, entry.outcome) == ("version.commit", "done"):
         memory._versions.add(str(entry.details.get("version_id")))
-    if entry.action == "key.rotate":
+    if entry.action in ("key.recover", "key.rotate"):
         memory._rotating = entry.outcome == "allowed"
     if (entry.action, entry.outcome) != ("key.destroy", "done"):
         return None

@@ -274,8 +274,25 @@ def test_destroyed_keys_of_committed_data_are_told_and_those_of_an_abandoned_wri
     log = Log().add("key.destroy", "done", resource=VERSION).commit(10)
     log.add("key.destroy", "allowed", resource=VERSION).add("key.destroy", "done", resource=VERSION)
     log.add("key.destroy", "done", resource="secret/project/training/loans")
-    log.add("key.destroy", "done", resource="environment-key/training/1")
     assert entries_of(log.findings("key_destruction")) == [(3,), (4,)]
+
+
+def test_a_key_that_a_rotation_has_replaced_is_no_loss_and_any_other_time_it_is() -> None:
+    replaced = {"action": "key.destroy", "outcome": "done", "resource": "environment-key/training/1"}
+    log = (
+        Log()
+        .add("key.rotate")
+        .add(**replaced)
+        .add("key.destroy", "done", resource="secret/x")
+        .add("key.rotate", "done")
+    )
+    log.add(**replaced)
+    assert entries_of(log.findings("key_destruction")) == [(2,), (4,)]
+
+
+def test_an_older_key_store_that_was_brought_up_to_date_is_told() -> None:
+    found = Log().add("key.recover").add("key.recover", "done").findings()
+    assert [(finding.kind, finding.entries) for finding in found] == [("failed_verification", (0,))]
 
 
 @pytest.mark.parametrize(("back", "told"), [(5, False), (6, True), (86_400, True)])

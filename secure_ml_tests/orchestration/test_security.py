@@ -197,6 +197,19 @@ def test_findings_of_other_environments_are_left_to_theirs_and_those_of_the_inst
     assert [row["kind"] for row in rows] == ["key_destruction"]
 
 
+def test_keys_destroyed_for_good_are_told_and_those_that_a_rotation_replaced_are_not(watched: Watched) -> None:
+    stored = watched.project.write_raw()
+    keys = watched.project.installation.keys
+    keys.rotate(keys.environments(), seconds=60)
+    assert any(entry.action == "key.destroy" for entry in watched.project.installation.log.entries())
+    assert checks_of(watched.materialise())["key_destruction"].passed
+
+    keys.destroy(stored.version_id)
+
+    (row,) = table_of(checks_of(watched.materialise())["key_destruction"].metadata)
+    assert row["resource"] == stored.version_id
+
+
 def test_a_log_that_was_changed_is_a_finding_of_its_own(watched: Watched) -> None:
     index = watched.record()
     with watched.project.installation.state.transaction() as connection:
