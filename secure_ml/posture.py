@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from types import MappingProxyType
 
 from secure_ml.access.actions import Environment
 from secure_ml.keys.context import INSTALLATION
 from secure_ml.settings import Profile, Settings
 
 DAGSTER_URL = "SECURE_ML_DAGSTER_POSTGRES_URL"
-_CONFINEMENT = ("unshare", "setpriv")
+CONFINEMENT: Mapping[str, str] = MappingProxyType({"bwrap": "bubblewrap", "setpriv": "util-linux"})
+"""Programs that runs are confined with, and the packages that bring them."""
+
 _SWAPS = Path("/proc/swaps")
 
 
@@ -68,24 +71,21 @@ def require_dagster_storage(settings: Settings, database_url: str) -> None:
         _require_server(database_url, name=DAGSTER_URL, what="Dagster's records")
 
 
-def require_shared_dagster(settings: Settings, environ: Mapping[str, str]) -> None:
+def require_shared_dagster(settings: Settings, *, in_files: bool) -> None:
     """Returns if several users of the operating system may share Dagster's records: its pages, its daemon, and runs.
 
     Args:
         settings: the installation's places.
-        environ: names the database; each user has a login of its own there.
+        in_files: whether the records are in SQLite's files, which whoever writes a run's events can rewrite.
 
     Raises:
-        ProfileNotMet: they would share files of SQLite, which whoever writes a run's events can rewrite.
+        ProfileNotMet: they are, and the profile has several users.
     """
-    if settings.profile is Profile.PERSONAL:
-        return
-    if not environ.get(DAGSTER_URL):
+    if in_files and settings.profile is not Profile.PERSONAL:
         raise ProfileNotMet(
             f"the profile {settings.profile} has several users on Dagster's records, which needs PostgreSQL: set "
             f"{DAGSTER_URL}, with a login of its own for each user, as docs/deployment.md says"
         )
-    require_dagster_storage(settings, environ[DAGSTER_URL])
 
 
 def require_source(settings: Settings, database_url: str, *, name: str) -> None:
@@ -160,10 +160,8 @@ def _local_shortfalls(settings: Settings, environ: Mapping[str, str]) -> Iterato
                 "keys-beside-data",
                 "keys and data lie on one disk: whoever takes it has both; set SECURE_ML_KEYS to another",
             )
-    elif missing := [tool for tool in _CONFINEMENT if which(tool) is None]:
-        yield Shortfall(
-            "no-confinement", f"{' and '.join(missing)} not found: runs cannot be started; install util-linux"
-        )
+    elif missing := [package for tool, package in CONFINEMENT.items() if which(tool) is None]:
+        yield Shortfall("no-confinement", f"runs cannot be started here: install {' and '.join(missing)}")
     if settings.profile is Profile.SEPARATED and not environ.get(DAGSTER_URL):
         yield Shortfall(
             "no-dagster-pages",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from secure_ml.access.actors import Actor, Actors, sole_user
+from secure_ml.access.errors import AccessError
 
 ASSESSOR = "service:assessor"
 """The only identity whose verdicts are believed where a run's user is not trusted."""
@@ -68,11 +69,20 @@ class Appointed:
     Args:
         actors: the actors.
         run_users: the login of each environment's runs.
+
+    Raises:
+        AccessError: such a login stands behind an actor, as whom the code of its runs could then ask for anything.
     """
 
     run_may_judge_itself = False
 
     def __init__(self, actors: Actors, run_users: Mapping[str, str]) -> None:
+        for login in run_users.values():
+            actor = actors.of_login(login)
+            if actor is not None:
+                raise AccessError(
+                    f"{login} is whom runs execute as, so it cannot stand behind {actor.name}: remove it there"
+                )
         self._actors, self._run_users = actors, dict(run_users)
 
     def of_login(self, login: str) -> Actor | None:

@@ -10,10 +10,12 @@ a list of what is there, made by bubblewrap; the session is a new one; and a fil
 the families of sockets that a run has a use for.
 """
 
+import ctypes
 import errno
 import os
 import platform
 import pwd
+import resource
 import shutil
 import socket
 import struct
@@ -22,8 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from secure_ml.orchestration.runs import RunError
+from secure_ml.posture import CONFINEMENT
 
-_TOOLS = {"bwrap": "bubblewrap", "setpriv": "util-linux"}
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc")
 
 # Of linux/audit.h and asm/unistd.h: the architecture, and the number of socket(2).
@@ -37,6 +39,17 @@ _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+
+_PR_SET_DUMPABLE = 4
+
+
+def keep_memory_private() -> None:
+    """This process can be neither traced nor read by another of its user, and leaves no image of its memory behind.
+
+    What it forks inherits that; what it executes does not (prctl(2)).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 @contextmanager
@@ -57,7 +70,7 @@ def confined(
     Raises:
         RunError: a tool is missing, or the machine is of a kind whose system calls are not known here.
     """
-    for tool, package in _TOOLS.items():
+    for tool, package in CONFINEMENT.items():
         if shutil.which(tool) is None:
             raise RunError(f"{tool} not found: install {package}")
     descriptor = os.memfd_create("socket-filter")

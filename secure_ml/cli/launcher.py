@@ -24,14 +24,16 @@ from secure_ml.guard.redaction import standard_redactor
 from secure_ml.orchestration.resources import ticket_tag
 from secure_ml.orchestration.runs import Outcome, Planned, RunError
 from secure_ml.policy.projects import Project
+from secure_ml.posture import DAGSTER_URL
 from secure_ml.settings import Settings
 from secure_ml.vault.client import Client
 
 _KEPT = (
     *("PATH", "LANG", "LC_ALL", "TZ", "SECURE_ML_HOME", "SECURE_ML_KEYS", "SECURE_ML_PROFILE", "SECURE_ML_ACTORS"),
     *("SECURE_ML_KERNEL_SOCKET", "SECURE_ML_ASSESSOR_SOCKET", "SECURE_ML_RUN_USERS", "SECURE_ML_ASSESSOR_USER"),
+    DAGSTER_URL,
 )
-"""Variables that a worker is told: places and names, no secret."""
+"""Variables that a worker is told: places and names, and where Dagster's records are."""
 
 _PATIENCE_SECONDS = 30
 
@@ -72,6 +74,7 @@ def _worker(settings: Settings, project: Project, environment: str) -> Iterator[
     """A worker, to which a line is given and which gives one back."""
     user = _run_user(settings, environment)
     readable = {*_code(), settings.projects, project.folder, *_source(project, os.environ)}
+    readable |= _places_of(os.environ.get(DAGSTER_URL, ""))
     readable |= {place.parent for place in (settings.kernel_socket, settings.assessor_socket) if place is not None}
     shown = {path for path in readable if path.exists()}
     with confined(user, readable=shown, writable={settings.home}) as (confinement, descriptor):
@@ -159,23 +162,27 @@ def _code() -> set[Path]:
 def _source(project: Project, environ: Mapping[str, str]) -> set[Path]:
     """Where the project's own table is: a folder, or the socket or file of a database."""
     source = project.policy.source
-    if source.path is not None:
-        fixed = Path(source.path.partition("{")[0] + "_").parent
-        named = project.folder / fixed
-        return {named, named.resolve()}
-    url = environ.get(source.url_env or "", "")
-    if not url:
+    if source.path is None:
+        return _places_of(environ.get(source.url_env or "", ""))
+    fixed = Path(source.path.partition("{")[0] + "_").parent
+    named = project.folder / fixed
+    return {named, named.resolve()}
+
+
+def _places_of(database_url: str) -> set[Path]:
+    """The folders that a database's URL names, such as that of its socket; without a network there is no other way."""
+    if not database_url:
         return set()
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        parts = make_url(url)
+        url = make_url(database_url)
     except ArgumentError:
-        # Whoever reads it says what is wrong with it.
+        # Whoever opens it says what is wrong with it.
         return set()
-    values = [value for value in parts.query.values() if isinstance(value, str)]
-    places = [Path(value) for value in (*values, parts.database or "") if value.startswith("/")]
+    values = [url.database or "", *(value for value in url.query.values() if isinstance(value, str))]
+    places = [Path(value) for value in values if value.startswith("/")]
     return {place if place.is_dir() else place.parent for place in places}
 
 

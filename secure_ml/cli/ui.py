@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from secure_ml.cli.screen import out
-from secure_ml.settings import Settings, SettingsError, project_root
+from secure_ml.posture import DAGSTER_URL, require_shared_dagster
+from secure_ml.settings import Settings, SettingsError, project_root, read_settings
 
 _SOCKET_PATH_BYTES = 107
 _SOCKET_NAME_BYTES = 12
@@ -22,6 +23,7 @@ def ui(
     from secure_ml.definitions import open_installation
     from secure_ml.orchestration.instance import prepare_dagster_home
 
+    require_shared_dagster(read_settings(os.environ), in_files=not os.environ.get(DAGSTER_URL))
     settings = open_installation().settings
     _require_short(settings)
     environ = dict(os.environ) | {"SECURE_ML_HOME": str(settings.home), "SECURE_ML_KEYS": str(settings.keys)}

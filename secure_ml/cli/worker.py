@@ -8,7 +8,6 @@ runs need, and forks for each: what a run does to its process, the next does not
 it can end whatever a run has left behind, and no run can end it.
 """
 
-import ctypes
 import json
 import os
 import select
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from secure_ml.access.stages import Stage
+from secure_ml.cli.confinement import keep_memory_private
 from secure_ml.cli.screen import harmless, quiet_libraries
 from secure_ml.guard.redaction import standard_redactor
 from secure_ml.guard.telemetry import silence
@@ -30,9 +30,6 @@ from secure_ml.orchestration.runs import Outcome, Planned, RunError
 
 LONGEST_LINE = 2**22
 """Bytes of what a worker says of one run; more than this is no outcome."""
-
-_PR_SET_DUMPABLE = 4
-"""prctl(2): a process without it can be neither traced nor read by another of the same user."""
 
 _INTERRUPT_SECONDS = 10
 _Execute = Callable[[Planned, str, str], Outcome]
@@ -76,7 +73,7 @@ def main() -> None:
     project, environment = sys.argv[1:]
     silence(os.environ)
     quiet_libraries()
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    keep_memory_private()
     # What a run prints must not look like an answer: the answers get a descriptor of their own.
     answers = os.dup(1)
     os.dup2(2, 1)
