@@ -263,8 +263,8 @@ def egress_attempt(entry: "AuditEntry", _: Memory, __: Limits) -> Finding | None
 def key_destruction(entry: "AuditEntry", memory: Memory, _: Limits) -> Finding | None:
     """Keys of committed data, or a secret, were destroyed.
 
-    Those of a write that was given up are nobody's loss, and neither are those of an environment that a rotation or a recovery
-    has replaced.
+    Those of a write that was given up are nobody's loss, and neither are those of an environment that a rotation or a
+    recovery has replaced.
     """
     if (entry.action, entry.outcome) == ("version.commit", "done"):
         memory._versions.add(str(entry.details.get("version_id")))
