@@ -24,7 +24,8 @@ from secure_ml.orchestration.resources import Doors
 from secure_ml.orchestration.security import security_definitions
 from secure_ml.policy.load import PolicyError
 from secure_ml.policy.projects import find_projects
-from secure_ml.settings import read_settings
+from secure_ml.posture import DAGSTER_URL, require_shared_dagster
+from secure_ml.settings import Profile, read_settings
 
 if TYPE_CHECKING:
     from secure_ml.vault.client import Client
@@ -53,6 +54,9 @@ def build(
         overrides: resources that replace the standard ones, for tests.
         open_client: gives the installation that the doors are of, when the first of them is opened.
     """
+    settings = read_settings(os.environ)
+    if settings.profile is Profile.PRODUCTION:
+        require_shared_dagster(settings, in_files=not os.environ.get(DAGSTER_URL))
     silence(os.environ)
     protect_process()
     replace_error_logger()
@@ -60,14 +64,14 @@ def build(
         shipped = dg.load_from_defs_folder(path_within_project=_PACKAGE)
     drafted = [
         project_definitions(project, environment)
-        for project in find_projects((read_settings(os.environ).projects,), unfinished=_leave_out).values()
+        for project in find_projects((settings.projects,), unfinished=_leave_out).values()
     ]
     doors = Doors(open_client, environ=os.environ)
     resources: dict[str, Any] = {
         "doors": guarded_doors(doors),
         # It asks for the doors so that they are opened, and the tripwire is on, in every run that moves data.
         "io_manager": dg.IOManagerDefinition(lambda _: DoorIOManager(doors), required_resource_keys={"doors"}),
-        "registry": RegistryResource(read_settings(os.environ)),
+        "registry": RegistryResource(settings),
         **(overrides or {}),
     }
     security = security_definitions(environment, doors)

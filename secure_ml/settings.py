@@ -104,7 +104,7 @@ class Settings:
 
     @property
     def projects(self) -> Path:
-        """Policies besides the shipped ones: drafts in the home, or, where runs are another user's, beside the actors."""
+        """Policies besides the shipped ones: drafts in the home, or, outside of `personal`, beside the actors."""
         return (self.home if self.actors is None else self.actors.parent) / "projects"
 
     @property
@@ -140,10 +140,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Args:
         environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE`, `SECURE_ML_STATE_URL`,
             `SECURE_ML_KEY_SERVICE`, `SECURE_ML_KEY_SERVICES` (`environment=URI`, separated by spaces),
-            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas) and `SECURE_ML_KEY_STORE_URL`, all optional; outside of the profile `personal` also
-            `SECURE_ML_NEXT_KEY_SERVICE`, `SECURE_ML_KERNEL_SOCKET`, `SECURE_ML_ASSESSOR_SOCKET`,
-            `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas), `SECURE_ML_ASSESSOR_USER` and
-            `SECURE_ML_ACTORS`.
+            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas) and `SECURE_ML_KEY_STORE_URL`, all optional; outside of
+            the profile `personal` also `SECURE_ML_NEXT_KEY_SERVICE`, `SECURE_ML_KERNEL_SOCKET`,
+            `SECURE_ML_ASSESSOR_SOCKET`, `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas),
+            `SECURE_ML_ASSESSOR_USER` and `SECURE_ML_ACTORS`.
 
     Raises:
         SettingsError: the profile is unknown, the keys would lie inside the home, or what the profile needs is not set.

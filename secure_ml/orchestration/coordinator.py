@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 
 from secure_ml.access.directory import SCHEDULE, SENSOR
 from secure_ml.access.stages import Stage
 from secure_ml.guard.errors import describe
 from secure_ml.orchestration.resources import TICKET_TAG, assets_of, stages_of, ticket_tag
+from secure_ml.posture import require_shared_dagster
+from secure_ml.settings import read_settings
 
 if TYPE_CHECKING:
     from secure_ml.policy.load import PolicyError
@@ -24,6 +27,16 @@ _STARTED_BY = {"dagster/sensor_name": SENSOR, "dagster/schedule_name": SCHEDULE,
 
 class TicketingRunCoordinator(QueuedRunCoordinator):
     """Dagster's queue, with a ticket for each run. A retry or a re-execution is a new run, and gets a new one."""
+
+    def register_instance(self, instance: dg.DagsterInstance) -> None:
+        """Binds it to its instance: that of the pages and the daemon, which runs of another user share.
+
+        Raises:
+            ProfileNotMet: they would share files.
+        """
+        super().register_instance(instance)
+        in_files = isinstance(instance.run_storage, SqliteRunStorage)
+        require_shared_dagster(read_settings(os.environ), in_files=in_files)
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """Queues the run under its own ticket; one that is refused fails at once, and says why."""

@@ -5,18 +5,19 @@ Belongs here: making Dagster's home. Must stay out: what runs in it.
 
 import errno
 import os
-import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import yaml
 from sqlalchemy.exc import OperationalError
 
 from secure_ml.guard.process import mask_errors
 from secure_ml.guard.telemetry import silence
+from secure_ml.posture import DAGSTER_URL
 from secure_ml.settings import Settings, SettingsError, project_root
 
 _DISK_REFUSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
@@ -29,7 +30,9 @@ class DagsterStorageError(Exception):
 
 
 def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) -> Path:
-    """Makes the instance's folder and sets the variables that dagster.yaml names. Returns the folder.
+    """Makes the instance's folder and sets the variables that its dagster.yaml names. Returns the folder.
+
+    Where SECURE_ML_DAGSTER_POSTGRES_URL is set, Dagster's records are in that database, and otherwise in the folder.
 
     Temporary files and caches of libraries get their place below the home too, whatever the environment said before:
     a library's temporary file elsewhere would be a copy that nobody knows of.
@@ -48,7 +51,7 @@ def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) 
     try:
         for folder in (home, home / "storage", settings.temporary, settings.matplotlib):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(source, home / "dagster.yaml")
+        (home / "dagster.yaml").write_text(_declared(source, environ), encoding="utf-8")
     except OSError as error:
         raise SettingsError(
             f"{home}: cannot be prepared ({type(error).__name__}); set SECURE_ML_HOME to a folder that you may write, "
@@ -59,6 +62,19 @@ def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str]) 
     environ["TMPDIR"] = str(settings.temporary)
     environ["MPLCONFIGDIR"] = str(settings.matplotlib)
     return home
+
+
+def _declared(source: Path, environ: Mapping[str, str]) -> str:
+    """The text of the instance's dagster.yaml, made from the checkout's."""
+    text = source.read_text(encoding="utf-8")
+    if not environ.get(DAGSTER_URL):
+        return text
+    storage = {
+        "module": "secure_ml.orchestration.postgres_storage",
+        "class": "RedactedPostgresStorage",
+        "config": {"postgres_url": {"env": DAGSTER_URL}},
+    }
+    return yaml.safe_dump({**yaml.safe_load(text), "storage": {"custom": storage}}, sort_keys=False)
 
 
 @contextmanager
