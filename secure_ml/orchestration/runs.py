@@ -3,6 +3,7 @@
 Belongs here: the order, and what each run came to. Must stay out: printing.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,12 +16,14 @@ from dagster._core.utils import make_new_run_id
 from secure_ml.access.stages import PARTITIONED, Stage
 from secure_ml.orchestration.keys import asset_key, known_partitions, partitions_of
 from secure_ml.orchestration.project import job_names
+from secure_ml.orchestration.records import safe_text
 from secure_ml.orchestration.resources import TICKET_TAG, ticket_tag
 from secure_ml.policy.projects import Project
 
 if TYPE_CHECKING:
     from secure_ml.vault.client import Client
 
+_MASKED = re.compile(r"error ID [0-9a-f-]{36}")
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -140,7 +143,11 @@ def execute_one(
 def _outcome(planned: Planned, result: dg.ExecuteInProcessResult) -> Outcome:
     evaluations: Sequence[AssetCheckEvaluation] = result.get_asset_check_evaluations()
     failed = tuple(
-        (f"{e.asset_key.path[-1]}.{e.check_name}", e.description or "", e.severity is dg.AssetCheckSeverity.ERROR)
+        (
+            f"{e.asset_key.path[-1]}.{e.check_name}",
+            safe_text(e.description or ""),
+            e.severity is dg.AssetCheckSeverity.ERROR,
+        )
         for e in evaluations
         if not e.passed
     )
@@ -158,9 +165,12 @@ def _outcome(planned: Planned, result: dg.ExecuteInProcessResult) -> Outcome:
 def _failure(step: str | None, data: StepFailureData) -> str:
     """The step's own redacted words; of an error that it did not foresee, the class only."""
     if data.user_failure_data is not None and data.user_failure_data.description:
-        return data.user_failure_data.description
+        return safe_text(data.user_failure_data.description)
     error = data.error.cause if data.error is not None and data.error.cause is not None else data.error
-    return f"{step} failed" if error is None else f"{step} failed ({error.cls_name})"
+    if error is None:
+        return f"{step} failed"
+    masked = _MASKED.search(error.message)
+    return f"{step} failed; where, is told above under {masked[0]}" if masked else f"{step} failed ({error.cls_name})"
 
 
 def _listed(keys: Sequence[str]) -> str:
