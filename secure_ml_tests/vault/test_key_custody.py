@@ -1,5 +1,6 @@
 """Keys by message: who may see, rotate, rewrap, destroy and recover them, and that no message carries one."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,18 @@ import pytest
 
 from secure_ml.installation import Installation, InstallationError
 from secure_ml.keys.context import KeyContext
-from secure_ml.keys.errors import KeyServiceError
+from secure_ml.keys.errors import KeyServiceError, KeyStoreRolledBack
 from secure_ml.policy.projects import find_projects
 from secure_ml.settings import read_settings
 from secure_ml.vault import key_custody as k
 from secure_ml.vault.caller import Caller
 from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.messages import Message
+from secure_ml.vault.wire.client import SocketKernel
+from secure_ml.vault.wire.server import MessageServer
 from secure_ml_tests.fakes.appointed_people import AppointedPeople, make_appointed_people
 from secure_ml_tests.fakes.json_kernel import JsonKernel
+from secure_ml_tests.fakes.small_project import make_small_project
 
 CONTEXT = KeyContext("training", "clinic", "f" * 32, "data", 0, "financial")
 
@@ -92,6 +96,32 @@ def test_going_on_with_a_rotation_is_decided_each_time_and_told_once(people: App
     keeper.send(k.RotateKeys(environments=("training",), epochs=begun.epochs))
     told = [e.outcome for e in people.installation.log.entries() if e.action == "keys.rotate"]
     assert told == ["allowed"]
+
+
+def test_over_a_socket_a_rotation_goes_on_and_an_older_key_store_is_told_as_such(tmp_path: Path) -> None:
+    project = make_small_project(tmp_path / "project")
+    project.write_raw()
+    (tmp_path / "run").mkdir(mode=0o755)
+    core = project.installation.core
+    server = MessageServer(tmp_path / "run" / "kernel.sock", core.requests, core.answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        kernel = SocketKernel(tmp_path / "run" / "kernel.sock")
+        backup = (project.keys / "keys.db").read_bytes()
+        answer = kernel.send(k.RotateKeys(environments=(), epochs={}))
+        assert isinstance(answer, k.KeysRotated)
+        assert (answer.finished, answer.epochs) == (True, {"installation": 2, "training": 2})
+        (project.keys / "keys.db").write_bytes(backup)
+        told = kernel.send(k.DescribeKeys())
+        assert isinstance(told, k.KeysDescribed)
+        assert "is an older copy" in told.refusal
+        with pytest.raises(KeyStoreRolledBack, match="is an older copy"):
+            kernel.send(k.RotateKeys(environments=(), epochs={}))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.fixture
