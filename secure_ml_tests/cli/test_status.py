@@ -21,7 +21,8 @@ def test_without_an_installation_it_says_so_and_makes_none(terminal: Terminal) -
 def test_json_has_the_fields_that_programs_read(protected: Terminal) -> None:
     told = protected("status", "--json").json
     assert set(told) == {
-        "home", "keys", "profile", "environment", "not_protected", "audit_log_entries", "unfinished", "projects",
+        "home", "keys", "profile", "environment", "not_protected", "shortfalls", "audit_log_entries", "unfinished",
+        "projects",
     }  # fmt: skip
     assert (told["home"], told["keys"]) == (str(protected.home), str(protected.keys))
     assert told["profile"] == "personal"
@@ -29,7 +30,7 @@ def test_json_has_the_fields_that_programs_read(protected: Terminal) -> None:
     assert told["audit_log_entries"] > 0
     assert set(told["projects"]) == {PROJECT, *shipped_projects()}
     project = told["projects"][PROJECT]
-    assert set(project) == {"stages", "epsilon_spent", "delta_spent"}
+    assert set(project) == {"stages", "epsilon_spent", "delta_spent", "log_entries"}
     assert list(map(str, sorted(Stage))) == sorted(project["stages"])
     for stage in project["stages"].values():
         assert set(stage) == {"versions", "rows", "closed_by_checks", "unchecked", "warnings"}
