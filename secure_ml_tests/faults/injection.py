@@ -4,6 +4,7 @@ It reaches what no double in Python does: the database's own writes, and pyarrow
 """
 
 import multiprocessing
+import os
 import shutil
 import socket
 import subprocess
@@ -43,7 +44,8 @@ class Ended:
 def require_strace() -> None:
     """Continuous integration has it; elsewhere it may be missing."""
     if shutil.which("strace") is None:
-        pytest.skip("needs strace")
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("needs strace: apt install strace")
 
 
 def struck(work: Work, root: Path, *, kind: str, nth: int, kill: bool) -> Ended:
