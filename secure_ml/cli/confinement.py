@@ -26,7 +26,7 @@ from pathlib import Path
 from secure_ml.orchestration.runs import RunError
 from secure_ml.posture import CONFINEMENT
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/sys/devices/system/cpu")
 
 # Of linux/audit.h and asm/unistd.h: the architecture, and the number of socket(2).
 _MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
@@ -59,8 +59,8 @@ def confined(
     """What a command is put behind so that it runs confined, and a descriptor that it must be handed (`pass_fds`).
 
     It is process 1 of a namespace, as `user`, without capabilities or a way to any, without a terminal, and ends with
-    whoever started it. It sees the system's programs, `/etc`, devices that are nobody's, folders for temporary files of
-    its own, and what is named here.
+    whoever started it. It sees the system's programs, `/etc`, how many processors there are, devices that are nobody's,
+    folders for temporary files of its own, and what is named here.
 
     Args:
         user: becomes the command's user.

@@ -103,6 +103,10 @@ def tell(outcome: "Outcome") -> None:
         err.print(f"{mark} {escape(check + where)}: {escape(words)}", soft_wrap=True)
     for failure in outcome.failures:
         err.print(f"[bold red]error[/]{escape(where)} {escape(failure)}", soft_wrap=True)
+    told = bool(outcome.failures) or any(blocking for _, _, blocking in outcome.failed_checks)
+    if not outcome.success and not told:
+        words = f"the run failed outside of its stages; Dagster's record of run {outcome.run_id} says why"
+        err.print(f"[bold red]error[/]{escape(where)} {words}", soft_wrap=True)
 
 
 def _doing(stages: Sequence[Stage], partition: str) -> str:

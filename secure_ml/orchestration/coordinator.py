@@ -28,21 +28,14 @@ _STARTED_BY = {"dagster/sensor_name": SENSOR, "dagster/schedule_name": SCHEDULE,
 class TicketingRunCoordinator(QueuedRunCoordinator):
     """Dagster's queue, with a ticket for each run. A retry or a re-execution is a new run, and gets a new one."""
 
-    def register_instance(self, instance: dg.DagsterInstance) -> None:
-        """Binds it to its instance: that of the pages and the daemon, which runs of another user share.
-
-        Raises:
-            ProfileNotMet: they would share files.
-        """
-        super().register_instance(instance)
-        in_files = isinstance(instance.run_storage, SqliteRunStorage)
-        require_shared_dagster(read_settings(os.environ), in_files=in_files)
-
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """Queues the run under its own ticket; one that is refused fails at once, and says why."""
         run = context.dagster_run
         instance = self._instance
         try:
+            # Whoever only records a run of its own asks for the queue's limits, and shares nothing.
+            in_files = isinstance(instance.run_storage, SqliteRunStorage)
+            require_shared_dagster(read_settings(os.environ), in_files=in_files)
             tag = self._tag(run)
         except Exception as error:  # noqa: BLE001 - told in the run's own page, never swallowed
             # Nothing that a client sent as a ticket stays with the run.

@@ -126,3 +126,20 @@ def test_a_run_that_opens_no_door_needs_no_ticket(installed: dg.DagsterInstance)
     queued = installed.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))  # type: ignore[arg-type]
     assert queued.status is dg.DagsterRunStatus.NOT_STARTED
     assert queued.tags[TICKET_TAG] == ""
+
+
+def test_pages_that_share_files_with_runs_of_another_user_start_none(
+    installed: dg.DagsterInstance, definitions: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = installed.create_run_for_job(definitions.resolve_job_def(f"{PROJECT}__protect"))
+    several = {
+        "SECURE_ML_PROFILE": "separated", "SECURE_ML_KERNEL_SOCKET": "/run/k", "SECURE_ML_ASSESSOR_SOCKET": "/run/a",
+        "SECURE_ML_RUN_USERS": "training=runs", "SECURE_ML_ASSESSOR_USER": "judge",
+    }  # fmt: skip
+    for name, value in several.items():
+        monkeypatch.setenv(name, value)
+    refused = installed.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))  # type: ignore[arg-type]
+    assert refused.status is dg.DagsterRunStatus.FAILURE
+    assert refused.tags[TICKET_TAG] == ""
+    (event,) = [e for e in installed.all_logs(run.run_id) if e.dagster_event and e.dagster_event.is_run_failure]
+    assert "set SECURE_ML_DAGSTER_POSTGRES_URL" in event.message
