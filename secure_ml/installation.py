@@ -17,13 +17,14 @@ from secure_ml.keys.derivation import derive
 from secure_ml.keys.errors import KeyNotFound
 from secure_ml.keys.opening import open_key_service
 from secure_ml.keys.service import KeyService
-from secure_ml.keys.signing import SigningKey
+from secure_ml.keys.signing import SigningKey, VerificationKey
 from secure_ml.keys.store import KeyStore
 from secure_ml.policy.load import PolicyError
 from secure_ml.policy.projects import Project, find_projects
 from secure_ml.posture import require_kernel
 from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
+from secure_ml.release.package_digest import package_digest
 from secure_ml.settings import Settings, read_settings
 from secure_ml.state.database import State
 from secure_ml.vault.audit_reading import register_audit_reading
@@ -38,6 +39,8 @@ from secure_ml.vault.granting import register_grants
 from secure_ml.vault.kernel import InProcessKernel, KernelCore
 from secure_ml.vault.key_custody import register_keys
 from secure_ml.vault.posture_reading import register_posture
+from secure_ml.vault.promotion import register_promotion
+from secure_ml.vault.promotion_store import PromotionGate, PromotionStore
 from secure_ml.vault.versions import VersionStore
 from secure_ml.vault.wire.client import SocketKernel
 from secure_ml.vault.wire.peer import login_of
@@ -98,6 +101,12 @@ class Installation(Client):
         super().__init__(settings, projects, InProcessKernel(self.core, login=login_of(os.geteuid())))
 
     def _core(self) -> KernelCore:
+        gate = PromotionGate(
+            PromotionStore(self.state, self.log, self.signing_key, self.versions.index),
+            policy_of=self.policy_of,
+            code_digest=package_digest,
+            required=self.settings.promotion_required,
+        )
         core = KernelCore(
             log=self.log,
             keys=self.keys,
@@ -106,6 +115,17 @@ class Installation(Client):
             policy_of=self.policy_of,
             directory=self._directory(),
             serves=self.settings.serves,
+            gate=gate,
+            clock=self._clock,
+        )
+        register_promotion(
+            core,
+            log=self.log,
+            versions=self.versions,
+            gate=gate,
+            signing_key=self.signing_key,
+            attestors=[VerificationKey.parse(key) for key in self.settings.attestors],
+            policy_of=self.policy_of,
             clock=self._clock,
         )
         register_budget(core, self.ledger, self.policy_of)

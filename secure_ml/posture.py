@@ -49,6 +49,8 @@ def require_kernel(settings: Settings) -> None:
     _require_server(settings.state_url, name="SECURE_ML_STATE_URL", what="the state")
     if settings.key_store_file is None:
         _require_server(settings.key_store_url, name="SECURE_ML_KEY_STORE_URL", what="the key store")
+    if not settings.promotion_required:
+        raise ProfileNotMet("the profile production runs only what was promoted: leave SECURE_ML_PROMOTION unset")
     in_files = [name for name, uri in _services(settings).items() if uri.partition(":")[0].lower() == "file"]
     if in_files:
         raise ProfileNotMet(
@@ -141,6 +143,11 @@ def _kernel_shortfalls(settings: Settings) -> Iterator[Shortfall]:
             "shared-root-key",
             f"one root key opens {', '.join(environments)}: give each a key service of its own by "
             "SECURE_ML_KEY_SERVICES, and each kernel only what it serves",
+        )
+    if settings.profile is not Profile.PERSONAL and not settings.promotion_required:
+        yield Shortfall(
+            "promotion-not-required",
+            "what was never promoted runs in training and production: leave SECURE_ML_PROMOTION unset",
         )
     if not is_protected(settings.state_url):
         yield Shortfall("unprotected-state", _unprotected("SECURE_ML_STATE_URL", "the state"))

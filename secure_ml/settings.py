@@ -60,6 +60,8 @@ class Settings:
         key_store_url: database of the wrapped keys; a file below `keys` by default.
         key_services: URI for each environment that has a key service of its own, by its name.
         key_environments: environments whose keys this process opens, `installation` among them; None for all.
+        promotion_required: whether runs in training and production need a promotion, or it is only recorded.
+        attestors: verifier keys of the kernels of other environments whose evidence is believed.
         next_key_service: URI of the only key service that a kernel behind a socket moves keys to; "" for none.
         kernel_socket: where the kernel answers; None in the profile `personal`, whose kernel is in every process.
         actors: who has which roles; read by the kernel only.
@@ -76,6 +78,8 @@ class Settings:
     key_store_url: str
     key_services: Mapping[str, str] = field(default_factory=dict)
     key_environments: frozenset[str] | None = None
+    promotion_required: bool = False
+    attestors: tuple[str, ...] = ()
     next_key_service: str = ""
     kernel_socket: Path | None = None
     actors: Path | None = None
@@ -140,8 +144,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Args:
         environ: `SECURE_ML_HOME`, `SECURE_ML_KEYS`, `SECURE_ML_PROFILE`, `SECURE_ML_STATE_URL`,
             `SECURE_ML_KEY_SERVICE`, `SECURE_ML_KEY_SERVICES` (`environment=URI`, separated by spaces),
-            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas) and `SECURE_ML_KEY_STORE_URL`, all optional; outside of
-            the profile `personal` also `SECURE_ML_NEXT_KEY_SERVICE`, `SECURE_ML_KERNEL_SOCKET`,
+            `SECURE_ML_KEY_ENVIRONMENTS` (separated by commas), `SECURE_ML_KEY_STORE_URL`, `SECURE_ML_PROMOTION`
+            (`recorded` or `required`) and `SECURE_ML_ATTESTORS` (separated by spaces), all optional; outside of the
+            profile `personal` also `SECURE_ML_NEXT_KEY_SERVICE`, `SECURE_ML_KERNEL_SOCKET`,
             `SECURE_ML_ASSESSOR_SOCKET`, `SECURE_ML_RUN_USERS` (`environment=login`, separated by commas),
             `SECURE_ML_ASSESSOR_USER` and `SECURE_ML_ACTORS`.
 
@@ -162,14 +167,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     served = frozenset(filter(None, (one.strip() for one in environ.get("SECURE_ML_KEY_ENVIRONMENTS", "").split(","))))
     key_store_url = environ.get("SECURE_ML_KEY_STORE_URL") or f"sqlite:///{keys}/keys.db"
     held = (key_service, key_store_url, key_services, served or None)
+    promotion = (_promotion_required(environ, name), tuple(environ.get("SECURE_ML_ATTESTORS", "").split()))
     if name == Profile.PERSONAL:
-        return Settings(home, keys, Profile.PERSONAL, state_url, *held)
+        return Settings(home, keys, Profile.PERSONAL, state_url, *held, *promotion)
     return Settings(
         home,
         keys,
         Profile(name),
         environ.get("SECURE_ML_STATE_URL") or f"sqlite:///{keys}-state/state.db",
         *held,
+        *promotion,
         environ.get("SECURE_ML_NEXT_KEY_SERVICE", ""),
         kernel_socket=_path(_needed(environ, "SECURE_ML_KERNEL_SOCKET", "the socket that the kernel answers on")),
         actors=_path(environ.get("SECURE_ML_ACTORS") or f"{keys}-access/actors.yaml"),
@@ -193,6 +200,14 @@ def _needed(environ: Mapping[str, str], name: str, meaning: str) -> str:
     if not value:
         raise SettingsError(f"set {name} to {meaning}: this profile needs it, see docs/separated.md")
     return value
+
+
+def _promotion_required(environ: Mapping[str, str], profile: str) -> bool:
+    usual = "recorded" if profile == Profile.PERSONAL else "required"
+    chosen = environ.get("SECURE_ML_PROMOTION") or usual
+    if chosen not in {"recorded", "required"}:
+        raise SettingsError("SECURE_ML_PROMOTION is recorded or required")
+    return chosen == "required"
 
 
 def _key_services(text: str) -> Mapping[str, str]:

@@ -88,4 +88,7 @@ ON_DATA = ON_STAGES | {
 """Actions that move data or models, or open the way to them: what an administrator never does."""
 
 BY_ANOTHER = frozenset({Action.MODEL_APPROVE, Action.GRANT_APPROVE})
-"""Actions that need another person than the one who made what is acted on."""
+"""Actions that need another person than the one who made what is acted on.
+
+So does `promotion.record`, but in the profile `personal`, whose only user records alone what nothing depends on there.
+"""

@@ -136,9 +136,10 @@ def _refused_outright(
     barred = [name for name, role in known if action in role.never]
     if barred:
         return Decision(False, f"{action} is never for {', '.join(barred)}, whatever other roles the actor has")
-    if action in BY_ANOTHER and not context.made_by:
+    by_another = action in BY_ANOTHER or (action is Action.PROMOTION_RECORD and SOLE_USER not in actor.roles)
+    if by_another and not context.made_by:
         return Decision(False, f"{action} needs to know who made what is acted on")
-    if action in BY_ANOTHER and actor.name in context.made_by:
+    if by_another and actor.name in context.made_by:
         return Decision(False, f"{action} needs another person than the one who made what is acted on")
     if action in _FOR_A_PURPOSE and (not resource.purpose.strip() or context.purpose != resource.purpose):
         return Decision(False, "data is looked at for the purpose that its policy declares, and for no other")

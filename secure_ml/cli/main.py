@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from secure_ml.cli import access, audit, demo, generate, init, kernel, keys, run, status, ui
+from secure_ml.cli import access, audit, demo, generate, init, kernel, keys, promote, run, status, ui
 from secure_ml.cli.screen import quiet_libraries, show_error
 from secure_ml.guard.process import protect_process
 from secure_ml.guard.telemetry import silence
@@ -24,6 +24,7 @@ app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("status")(status.status)
+app.command("promote")(promote.promote)
 app.command("ui")(ui.ui)
 app.command("kernel")(kernel.kernel)
 app.command("assessor")(kernel.assessor)

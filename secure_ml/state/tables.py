@@ -131,3 +131,15 @@ access_grants = Table(
     Column("audit_index", BigInteger, nullable=False),
     Index("ix_access_grants_place", "environment", "project"),
 )
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("promotion_id", Text, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("audit_index", BigInteger, nullable=False),
+    Index("ix_promotions_place", "environment", "project"),
+)

@@ -22,6 +22,7 @@ from secure_ml.vault import messages as m
 from secure_ml.vault.caller import current_caller
 from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.manifest import Address
+from secure_ml.vault.promotion_store import PromotionGate
 
 _NOBODY = "unverified"
 _STRANGER = Actor(_NOBODY, frozenset())
@@ -40,6 +41,7 @@ class Admission:
         policy_of: the policy of a project, by name.
         directory: who is who.
         serves: whether this kernel answers for an environment.
+        gate: whether a project may run in an environment, as it is today.
         clock: gives UTC.
     """
 
@@ -51,10 +53,11 @@ class Admission:
         policy_of: Callable[[str], Policy],
         directory: Directory,
         serves: Callable[[str], bool],
+        gate: PromotionGate,
         clock: Callable[[], datetime],
     ) -> None:
         self._log, self._signing_key, self._policy_of, self._clock = log, signing_key, policy_of, clock
-        self.directory, self._serves = directory, serves
+        self.directory, self._serves, self._gate = directory, serves, gate
         self._started = clock()
         self._sessions: dict[tuple[str, str], tuple[str, datetime]] = {}
         self._lock = threading.Lock()
@@ -125,8 +128,17 @@ class Admission:
         """
         caller = current_caller()
         place = f"{request.environment}/{request.project}"
-        details: dict[str, Detail] = {"run": request.run_id, "stages": [str(stage) for stage in request.stages]}
+        code_digest = self._gate.code_digest()
+        details: dict[str, Detail] = {
+            "run": request.run_id,
+            "stages": [str(stage) for stage in request.stages],
+            "code": code_digest,
+        }
         actor, decision = self._starter(request, caller.login)
+        if decision.allowed and actor.name != ASSESSOR:
+            place_of = {"environment": request.environment, "project": request.project}
+            refusal = self._gate.refusal(**place_of, code_digest=code_digest)
+            decision = Decision(False, refusal) if refusal else decision
         holder = caller.login if decision.allowed and actor.name == ASSESSOR else None
         holder = holder or self.directory.run_user(request.environment)
         if decision.allowed and holder is None:

@@ -25,6 +25,7 @@ from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.judging import Judging
 from secure_ml.vault.manifest import Address
 from secure_ml.vault.opened import OpenedVersions
+from secure_ml.vault.promotion_store import PromotionGate
 from secure_ml.vault.reading import Reading
 from secure_ml.vault.versions import VersionStore
 from secure_ml.vault.writing import Writing
@@ -43,6 +44,7 @@ class KernelCore:
         policy_of: the policy of a project, by name.
         directory: who is who.
         serves: whether it answers for an environment.
+        gate: whether a project may run in an environment, as it is today.
         clock: gives UTC.
 
     Attributes:
@@ -59,10 +61,17 @@ class KernelCore:
         policy_of: Callable[[str], Policy],
         directory: Directory,
         serves: Callable[[str], bool],
+        gate: PromotionGate,
         clock: Callable[[], datetime],
     ) -> None:
         self.admission = Admission(
-            log=log, signing_key=signing_key, policy_of=policy_of, directory=directory, serves=serves, clock=clock
+            log=log,
+            signing_key=signing_key,
+            policy_of=policy_of,
+            directory=directory,
+            serves=serves,
+            gate=gate,
+            clock=clock,
         )
         self._policy_of = policy_of
         self._opened = opened = OpenedVersions()

@@ -1,4 +1,4 @@
-"""What the audit log knows last of each address, verdict and grant, so that a rolled-back one is noticed.
+"""What the audit log knows last of each address, verdict, grant and promotion: a rolled-back or forged one is noticed.
 
 Belongs here: an index in memory, read from the log itself. Must stay out: trust in any other table.
 """
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from secure_ml.access.actions import Action
 from secure_ml.access.grants import GRANT_CHANGES
 from secure_ml.audit.log import AuditLog
 from secure_ml.audit.merkle import Frontier
@@ -25,6 +26,7 @@ class LogIndex:
         self._commits: dict[str, tuple[int, str]] = {}
         self._verdicts: dict[tuple[str, str], int] = {}
         self._grants: dict[str, int] = {}
+        self._promotions: dict[str, int] = {}
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -55,6 +57,10 @@ class LogIndex:
         """Index of the last entry that changed this grant."""
         return self._grants.get(grant_id)
 
+    def promotion(self, promotion_id: str) -> int | None:
+        """Index of the entry that recorded this promotion."""
+        return self._promotions.get(promotion_id)
+
     def _follow(self, connection: Connection) -> None:
         entries, seen = self._log.signed_entries(connection, after=self._seen)
         for entry in entries:
@@ -65,4 +71,6 @@ class LogIndex:
                 self._verdicts[key] = entry.entry_index
             elif entry.action in GRANT_CHANGES and entry.outcome == "done":
                 self._grants[str(entry.details["grant_id"])] = entry.entry_index
+            elif (entry.action, entry.outcome) == (Action.PROMOTION_RECORD, "done"):
+                self._promotions[str(entry.details["promotion_id"])] = entry.entry_index
         self._seen = seen

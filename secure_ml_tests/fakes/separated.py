@@ -240,6 +240,8 @@ def _lay_out(root: Path) -> Separated:
         "SECURE_ML_ACTORS": str(root / "access" / "actors.yaml"),
         "SECURE_ML_RUN_USERS": f"{ENVIRONMENT}={RUN_USER}",
         "SECURE_ML_ASSESSOR_USER": ASSESSOR_USER,
+        # Most tests here look at one environment alone.
+        "SECURE_ML_PROMOTION": "recorded",
     }
     made = Separated(root, tree, _interpreter(root, tree), environ)
     give_roles(made, ACTORS)
