@@ -41,7 +41,7 @@ class RedactedPostgresStorage(RedactedStorage):
         return pg_config()
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+    def _opened(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Connects, and makes the tables that are missing unless `should_autocreate_tables` is false.
 
         Raises:

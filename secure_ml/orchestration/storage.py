@@ -6,10 +6,14 @@ dagster.yaml declares one of the two classes at the end. Each holds Dagster's ow
 methods that write; a test holds the methods of every release against that layer.
 """
 
+import fcntl
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self, cast
 
 import dagster as dg
@@ -163,9 +167,18 @@ class RedactedStorage(DagsterStorage, ConfigurableClass):
     ) -> None:
         self._runs, self._events, self._schedules, self._inst_data = runs, events, schedules, inst_data
         super().__init__()  # type: ignore[no-untyped-call]  # Dagster does not annotate it
-        # Every process of Dagster opens its instance, and speaks of it in logs and errors of its own.
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """Opens the storages. Every process of Dagster does so first, and is made safe in what it says of itself."""
         protect_process()
         replace_error_logger()
+        return cls._opened(inst_data, config_value)
+
+    @classmethod
+    @abstractmethod
+    def _opened(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """The storages that dagster.yaml describes."""
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -221,20 +234,30 @@ class RedactedSqliteStorage(RedactedStorage):
         return {"base_dir": dg.StringSource}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+    def _opened(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Opens the files, and makes those that are missing.
 
         Raises:
             ProfileNotMet: the installation's profile keeps no records in files.
         """
         require_dagster_storage(read_settings(os.environ), f"sqlite:///{config_value['base_dir']}")
-        history = f"{config_value['base_dir']}/history"
-        return cls(
-            _SqliteRuns.from_local(history),
-            _SqliteEvents(f"{history}/runs"),
-            cast(_SqliteSchedules, _SqliteSchedules.from_local(f"{config_value['base_dir']}/schedules")),
-            inst_data=inst_data,
-        )
+        base = Path(config_value["base_dir"])
+        with _one_at_a_time(base):
+            return cls(
+                _SqliteRuns.from_local(str(base / "history")),
+                _SqliteEvents(str(base / "history" / "runs")),
+                cast(_SqliteSchedules, _SqliteSchedules.from_local(str(base / "schedules"))),
+                inst_data=inst_data,
+            )
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Servers start together, and two that make the same tables leave files that none can open."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".making").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _safe_run(run: dg.DagsterRun) -> dg.DagsterRun:

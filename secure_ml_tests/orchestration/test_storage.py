@@ -1,6 +1,7 @@
 """Dagster's storages: every method that writes is one that redacts, or one that is known to write nothing of people."""
 
 import inspect
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,36 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance that dagster.yaml declares."""
     with dagster_instance(settings) as opened:
         yield opened
+
+
+def test_servers_that_start_together_make_the_tables_once(settings: Settings, tmp_path: Path) -> None:
+    config = _config(
+        tmp_path / "shared",
+        {
+            "telemetry": {"enabled": False},
+            "storage": {
+                "custom": {
+                    "module": RedactedSqliteStorage.__module__,
+                    "class": RedactedSqliteStorage.__name__,
+                    "config": {"base_dir": str(tmp_path / "shared" / "storage")},
+                }
+            },
+        },
+    )
+    servers = multiprocessing.get_context("fork")
+    started = [servers.Process(target=open_instance, args=(config,)) for _ in range(8)]
+    for server in started:
+        server.start()
+    for server in started:
+        server.join(60)
+    assert [server.exitcode for server in started] == [0] * len(started)
+    open_instance(config)
+
+
+def open_instance(config: str) -> None:
+    with dg.DagsterInstance.from_config(config) as instance:
+        assert instance.get_runs_count() == 0
+        assert list(instance.all_instigator_state()) == []
 
 
 def job(config: object = None) -> dg.JobDefinition:
