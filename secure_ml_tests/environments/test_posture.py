@@ -179,20 +179,6 @@ def test_pages_and_daemon_do_not_share_files_with_the_runs_of_another_user(
         require_shared_dagster(several, in_files=True)
 
 
-def test_an_instance_of_the_pages_refuses_sqlite_where_runs_are_another_users(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from secure_ml.orchestration.instance import dagster_instance
-
-    for name, value in environ(tmp_path, "separated").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv(DAGSTER_URL, raising=False)
-    with dagster_instance(read_settings(os.environ)) as instance:
-        assert instance.get_runs() == []  # what a run itself does
-        with pytest.raises(ProfileNotMet, match="set SECURE_ML_DAGSTER_POSTGRES_URL"):
-            _ = instance.run_coordinator
-
-
 @pytest.mark.parametrize("profile", ["personal", "separated", "production"])
 def test_code_of_production_does_not_load_beside_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
