@@ -39,6 +39,8 @@ NOT_PROTECTED: Mapping[Profile, tuple[str, ...]] = MappingProxyType(
         ),
         Profile.PRODUCTION: (
             "an administrator of the cluster, or of the key service",
+            "the source files themselves, which lie where they were delivered",
+            "an audit log that the kernel's user rewrites whole, unless someone else holds an earlier checkpoint",
             "what a stage makes of the data that its run may read: a hostile stage can spoil its own output",
             "the vault's encrypted files against deletion by the runs' user: it is noticed, not prevented",
         ),

@@ -69,8 +69,9 @@ class AuditEvent:
             _require_detail(name, value)
         frozen = {name: list(value) if isinstance(value, list) else value for name, value in self.details.items()}
         object.__setattr__(self, "details", frozen)
-        # Entries of several threads share a transaction: what cannot be encoded must not come as far.
-        _canonical(vars(self))
+        # Entries of several threads share a transaction: what cannot be encoded, or stored, must not come as far.
+        if b"\\u0000" in _canonical(vars(self)):
+            raise AuditError("an event holds no NUL character, which PostgreSQL does not store")
 
 
 def encode_leaf(event: AuditEvent, *, entry_index: int, time: datetime, commitment_secret: bytes) -> bytes:

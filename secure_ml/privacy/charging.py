@@ -7,6 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from secure_ml.access.decisions import Action, Resource
 from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
@@ -26,17 +28,17 @@ _LONGEST_AMOUNT = 100
 class ChargeBudget(Ticketed):
     """Asks for a privacy loss to be charged to the project, before anything is learned. Amounts are exact decimals."""
 
-    epsilon: str
-    delta: str
-    description: str
+    epsilon: str = Field(max_length=128)
+    delta: str = Field(max_length=128)
+    description: str = Field(max_length=1_000)
 
 
 class BudgetCharged(Message):
     """The charge stands, whatever becomes of the training."""
 
     charge_id: str
-    epsilon: str
-    delta: str
+    epsilon: str = Field(max_length=128)
+    delta: str = Field(max_length=128)
     spent_epsilon: str
     spent_delta: str
     audit_index: int
@@ -61,7 +63,7 @@ def register_budget(kernel: "KernelCore", ledger: "BudgetLedger", policy_of: Cal
 
     def charge(request: ChargeBudget) -> BudgetCharged:
         address = Address(request.environment, request.project, Stage.TRAINED, "")
-        ticket = kernel.identify(request, "budget.charge", str(address), by=Stage.TRAINED)
+        ticket = kernel.identify(request, "budget.charge", str(address), by=Stage.TRAINED, by_role=Action.BUDGET_CHARGE)
         policy = policy_of(request.project)
         estimator = policy.training.estimator
         if not isinstance(estimator, DpAdditive):

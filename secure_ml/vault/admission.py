@@ -3,10 +3,12 @@
 Belongs here: who asks, whether they may, and that the log has it. Must stay out: what is done afterwards.
 """
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from secure_ml.access.actors import Actor
 from secure_ml.access.decisions import Action, Context, Decision, Request, Resource, decide, within_run
@@ -18,16 +20,20 @@ from secure_ml.audit.log import AuditEvent, AuditLog
 from secure_ml.keys.errors import SignatureRefused
 from secure_ml.keys.signing import SigningKey
 from secure_ml.policy.project import Policy
+from secure_ml.policy.source import PARTITION_PATTERN
 from secure_ml.vault import messages as m
 from secure_ml.vault.caller import current_caller
 from secure_ml.vault.errors import AccessRefused
-from secure_ml.vault.manifest import Address
+from secure_ml.vault.manifest import Address, project_place
 from secure_ml.vault.promotion_store import PromotionGate
 
 _NOBODY = "unverified"
 _STRANGER = Actor(_NOBODY, frozenset())
 _REMEMBERED_RUNS = 100_000
 """Runs whose sessions are remembered before those with an expired ticket are forgotten."""
+
+_BY_ROLE: Mapping[str, Action] = MappingProxyType({"write": Action.VERSION_WRITE, "derive_key": Action.KEY_DERIVE})
+"""What the roles of a run's actor must permit beyond starting it; what a run reads follows from the graph."""
 
 _DELEGATED = frozenset({SENSOR, SCHEDULE})
 
@@ -127,7 +133,7 @@ class Admission:
             AccessRefused: the actor may not, or the caller may not start runs for it.
         """
         caller = current_caller()
-        place = f"{request.environment}/{request.project}"
+        place = project_place(request.environment, request.project)
         code_digest = self._gate.code_digest()
         details: dict[str, Detail] = {
             "run": request.run_id,
@@ -180,7 +186,15 @@ class Admission:
         context = Context(now=self._clock(), purpose=self._policy_of(project).purpose)
         return decide(actor, action, Resource(environment, project, stages=stages), context)
 
-    def identify(self, request: m.Ticketed, action: str, resource: str, *, by: Stage | None = None) -> Ticket:
+    def identify(
+        self,
+        request: m.Ticketed,
+        action: str,
+        resource: str,
+        *,
+        by: Stage | None = None,
+        by_role: Action | None = None,
+    ) -> Ticket:
         """The verified ticket of a request.
 
         Args:
@@ -188,6 +202,7 @@ class Admission:
             action: what it asks for, for the log.
             resource: on what, for the log.
             by: the stage that it acts for, which the ticket must name.
+            by_role: what the actor's roles must permit for that stage.
 
         Raises:
             AccessRefused: it is missing, forged, expired, another process's, for another environment, project or stage,
@@ -210,19 +225,30 @@ class Admission:
             if by is not None and by not in ticket.stages:
                 raise TicketRefused(f"the run's ticket does not name the stage {by}; start a run that does")
             self._require_entitled(ticket)
+            if by is not None and by_role is not None and not (decision := self._by_role(ticket, by_role, by)).allowed:
+                raise TicketRefused(decision.reason)
         except (TicketRefused, SignatureRefused) as error:
             self._log.record(AuditEvent(action, resource, "refused", who, run_id, {}, str(error)))
             raise AccessRefused(str(error)) from None
         return ticket
 
-    def admit(self, request: m.Ticketed, action: str, address: Address, asked: Request) -> tuple[Ticket, int]:
+    def admit(
+        self, request: m.Ticketed, action: str, address: Address, asked: Request, *, by_role: Action | None = None
+    ) -> tuple[Ticket, int]:
         """Identity, decision, and the durable entry that precedes any key: the ticket, and the entry's index.
+
+        Args:
+            request: the request.
+            action: what it asks for, for the log.
+            address: on what.
+            asked: the same, for the graph of the stages.
+            by_role: the action that the actor's roles must permit, where it does not follow from `asked`.
 
         Raises:
             AccessRefused: the ticket proves nothing, or the decision was no; the log has it.
         """
         ticket = self.identify(request, action, str(address), by=asked.by)
-        decision = self._within_run(ticket, asked, request.project)
+        decision = self._permitted(ticket, asked, request.project, by_role)
         details: dict[str, Detail] = {"by": str(asked.by), "kind": asked.action}
         if asked.columns:
             details["columns"] = list(asked.columns)
@@ -243,6 +269,22 @@ class Admission:
         details: dict[str, Detail] = {"error": type(error).__name__}
         outcome: Outcome = "refused" if isinstance(error, AccessRefused) else "failed"
         self._log.record(AuditEvent(action, str(address), outcome, ticket.actor, ticket.run_id, details, str(error)))
+
+    def _permitted(self, ticket: Ticket, asked: Request, project: str, by_role: Action | None) -> Decision:
+        """Whether both permit it: the actor's roles, and the graph of the stages."""
+        action = by_role or _BY_ROLE.get(asked.action)
+        if action is not None:
+            decision = self._by_role(ticket, action, asked.by)
+            if not decision.allowed:
+                return decision
+        return self._within_run(ticket, asked, project)
+
+    def _by_role(self, ticket: Ticket, action: Action, by: Stage) -> Decision:
+        actor = self.directory.named(ticket.actor)
+        if actor is None:
+            return Decision(False, "the actor of the run's ticket is known here no longer")
+        place = Resource(ticket.environment, ticket.project, stages=(by,))
+        return decide(actor, action, place, Context(now=self._clock()))
 
     def _within_run(self, ticket: Ticket, asked: Request, project: str) -> Decision:
         if not self.directory.run_may_judge_itself and (asked.action == "assess") != (ticket.actor == ASSESSOR):
@@ -281,5 +323,6 @@ class Admission:
 
 def _named(resource: Resource) -> str:
     """The resource's name in the log."""
-    parts = (resource.environment, resource.project, str(resource.stage or ""))
-    return "/".join(part for part in parts if part) or "installation"
+    parts = [part for part in (resource.environment, resource.project, str(resource.stage or "")) if part]
+    # Whoever asks may have sent anything as a name: the log is for ever.
+    return "/".join(part if re.fullmatch(PARTITION_PATTERN, part) else "unknown" for part in parts) or "installation"

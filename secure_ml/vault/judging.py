@@ -3,7 +3,7 @@
 Belongs here: what follows admission of a verdict. Must stay out: the checks.
 """
 
-from secure_ml.access.decisions import Request
+from secure_ml.access.decisions import Action, Request
 from secure_ml.access.stages import CHECKS
 from secure_ml.audit.log import AuditEvent
 from secure_ml.vault import messages as m
@@ -22,9 +22,9 @@ class Judging:
     def record_verdict(self, request: m.RecordVerdict) -> m.Recorded:
         """Stores a verdict against the version that it is about."""
         address = Address(request.environment, request.project, request.stage, request.partition)
-        ticket, _ = self._admission.admit(
-            request, "verdict.write", address, Request("assess", request.stage, request.stage)
-        )
+        asked = Request("assess", request.stage, request.stage)
+        by_role = None if self._admission.directory.run_may_judge_itself else Action.VERDICT_RECORD
+        ticket, _ = self._admission.admit(request, "verdict.write", address, asked, by_role=by_role)
         try:
             manifest, _ = self._versions.manifest(request.version_id)
             if manifest.address != address or request.check not in CHECKS[request.stage]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from secure_ml.access.decisions import Request
+from secure_ml.access.decisions import Action, Request
 from secure_ml.access.directory import Directory
 from secure_ml.access.stages import WHOLE, Stage
 from secure_ml.access.tickets import Ticket
@@ -101,9 +101,17 @@ class KernelCore:
         """Adds what a higher room answers, such as the budget ledger."""
         self._handlers[request] = handler
 
-    def identify(self, request: m.Ticketed, action: str, resource: str, *, by: Stage | None = None) -> Ticket:
+    def identify(
+        self,
+        request: m.Ticketed,
+        action: str,
+        resource: str,
+        *,
+        by: Stage | None = None,
+        by_role: Action | None = None,
+    ) -> Ticket:
         """The verified ticket of a request; see `Admission.identify`."""
-        return self.admission.identify(request, action, resource, by=by)
+        return self.admission.identify(request, action, resource, by=by, by_role=by_role)
 
     def answer(self, request: m.Message, caller: Caller) -> m.Message:
         """The answer to a request of this caller's.
@@ -128,7 +136,7 @@ class KernelCore:
     def _record_source(self, request: m.RecordSource) -> m.Recorded:
         address = Address(request.environment, request.project, Stage.RAW, request.partition)
         asked = Request("write", Stage.RAW, Stage.RAW, (), WHOLE)
-        ticket, index = self.admission.admit(request, "source.read", address, asked)
+        ticket, index = self.admission.admit(request, "source.read", address, asked, by_role=Action.SOURCE_READ)
         if self._policy_of(request.project).source_of(request.environment) is None:
             error = AccessRefused(
                 f"{request.environment} never reads the real table: declare a table of its own under "

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from secure_ml.access.stages import Stage
 from secure_ml.keys.context import KeyContext
 from secure_ml.policy.source import PARTITION_PATTERN
 from secure_ml.vault.errors import AccessRefused, Tampered
@@ -57,6 +58,15 @@ class Address:
     def __str__(self) -> str:
         key = f"{self.environment}/{self.project}/{self.stage}"
         return f"{key}[{self.partition}]" if self.partition else key
+
+
+def project_place(environment: str, project: str) -> str:
+    """Name of a project in the log.
+
+    Raises:
+        AccessRefused: one of them is no name; nothing of it is repeated.
+    """
+    return str(Address(environment, project, Stage.RAW, "")).removesuffix(f"/{Stage.RAW}")
 
 
 def key_context(address: Address, version_id: str, section: str, bucket: int, category: str) -> KeyContext:

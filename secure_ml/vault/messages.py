@@ -3,11 +3,17 @@
 Belongs here: their fields. Must stay out: behaviour.
 """
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from secure_ml.access.stages import Stage
+
+Name = Annotated[str, Field(max_length=64)]
+"""An environment, project, section or category; which ones there are, the kernel decides."""
+
+ColumnName = Annotated[str, Field(max_length=1_024)]
+VersionId = Annotated[str, Field(max_length=64)]
 
 
 class Message(BaseModel):
@@ -34,11 +40,11 @@ class IssueTicket(Message):
         on_behalf_of: `service:sensor` or `service:schedule`; empty for the caller.
     """
 
-    environment: str
-    project: str
-    run_id: str
+    environment: Name
+    project: Name
+    run_id: str = Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")
     stages: tuple[Stage, ...]
-    on_behalf_of: str = ""
+    on_behalf_of: str = Field(default="", max_length=64)
 
 
 class TicketIssued(Message):
@@ -52,8 +58,8 @@ class Ticketed(Message):
     """Base of every request that acts for a run."""
 
     ticket: TicketIssued
-    environment: str
-    project: str
+    environment: Name
+    project: Name
 
 
 class OpenVersion(Ticketed):
@@ -61,9 +67,9 @@ class OpenVersion(Ticketed):
 
     by: Stage
     stage: Stage
-    partition: str
-    columns: tuple[str, ...]
-    sections: tuple[str, ...]
+    partition: str = Field(max_length=1_024)
+    columns: tuple[ColumnName, ...] = Field(max_length=10_000)
+    sections: tuple[Name, ...] = Field(max_length=64)
     assess: bool
 
 
@@ -79,10 +85,10 @@ class ReleaseKeys(Ticketed):
 
     by: Stage
     stage: Stage
-    partition: str
-    version_id: str
-    columns: tuple[str, ...]
-    sections: tuple[str, ...]
+    partition: str = Field(max_length=1_024)
+    version_id: str = Field(max_length=64)
+    columns: tuple[ColumnName, ...] = Field(max_length=10_000)
+    sections: tuple[Name, ...] = Field(max_length=64)
     assess: bool
 
 
@@ -97,16 +103,16 @@ class BeginWrite(Ticketed):
     """Asks to write a version: an id, and a key for every section, bucket and category."""
 
     stage: Stage
-    partition: str
-    categories: tuple[str, ...]
-    sections: tuple[str, ...]
+    partition: str = Field(max_length=1_024)
+    categories: tuple[Name, ...]
+    sections: tuple[Name, ...] = Field(max_length=64)
     buckets: int
 
 
 class WriteBegun(Message):
     """The version's id and keys; the write must be committed or abandoned."""
 
-    version_id: str
+    version_id: str = Field(max_length=64)
     keys: dict[str, bytes] = Field(repr=False)
     digest_key: bytes = Field(repr=False)
     bucket_key: bytes = Field(repr=False)
@@ -128,8 +134,8 @@ class CommitWrite(Ticketed):
     """Asks to make a written version the head of its address, in one transaction."""
 
     stage: Stage
-    partition: str
-    version_id: str
+    partition: str = Field(max_length=1_024)
+    version_id: str = Field(max_length=64)
     digest: str
     schema_ipc: bytes
     labels: dict[str, dict[str, str | list[str]]]
@@ -149,16 +155,16 @@ class AbandonWrite(Ticketed):
     """Gives a write up; its keys are destroyed."""
 
     stage: Stage
-    partition: str
-    version_id: str
-    error: str
+    partition: str = Field(max_length=1_024)
+    version_id: str = Field(max_length=64)
+    error: str = Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 class DeriveKey(Ticketed):
     """Asks for a key derived from the project's secret."""
 
     by: Stage
-    derivation: str
+    derivation: str = Field(max_length=1_024)
 
 
 class KeyDerived(Message):
@@ -171,9 +177,9 @@ class RecordVerdict(Ticketed):
     """States what a check of a version found."""
 
     stage: Stage
-    partition: str
-    version_id: str
-    check: str
+    partition: str = Field(max_length=1_024)
+    version_id: str = Field(max_length=64)
+    check: str = Field(max_length=128)
     passed: bool
     blocking: bool
     facts: dict[str, int | float | str | bool]
@@ -188,7 +194,7 @@ class Recorded(Message):
 class DescribeLineage(Ticketed):
     """Asks what a version and all its ancestors consist of; manifests only, no keys."""
 
-    version_ids: tuple[str, ...]
+    version_ids: tuple[VersionId, ...] = Field(max_length=10_000)
 
 
 class LineageDescribed(Message):
@@ -201,7 +207,7 @@ class LineageDescribed(Message):
 class RecordSource(Ticketed):
     """States that `raw` is about to read its source."""
 
-    partition: str
+    partition: str = Field(max_length=1_024)
 
 
 class Kernel(Protocol):

@@ -18,7 +18,7 @@ from secure_ml.vault import messages as m
 from secure_ml.vault.admission import Admission
 from secure_ml.vault.errors import AccessRefused, VaultError
 from secure_ml.vault.governing import require_current
-from secure_ml.vault.manifest import Address, Manifest, key_context
+from secure_ml.vault.manifest import Address, Manifest, key_context, project_place
 from secure_ml.vault.opened import OpenedVersions
 from secure_ml.vault.versions import VersionStore
 
@@ -85,7 +85,7 @@ class Reading:
 
     def describe_lineage(self, request: m.DescribeLineage) -> m.LineageDescribed:
         """The manifests of versions and of all their ancestors."""
-        resource = f"{request.environment}/{request.project}"
+        resource = project_place(request.environment, request.project)
         ticket = self._admission.identify(request, "lineage.read", resource)
         details: dict[str, Detail] = {"version_ids": list(request.version_ids)}
         index = self._log.record(AuditEvent("lineage.read", resource, "allowed", ticket.actor, ticket.run_id, details))

@@ -189,7 +189,9 @@ def _require_few_keys(request: m.BeginWrite, address: Address, policy: Policy) -
 def _described(request: m.CommitWrite, address: Address) -> tuple[pa.Schema, Mapping[str, Label]]:
     """Schema and labels of what is to be committed: whoever sent them may have sent anything."""
     try:
-        schema = pa.ipc.read_schema(pa.py_buffer(request.schema_ipc))
+        sent = pa.ipc.read_schema(pa.py_buffer(request.schema_ipc))
+        # Names and types only: what else a schema can carry would stand in the manifest in clear.
+        schema = pa.schema([pa.field(field.name, field.type, nullable=field.nullable) for field in sent])
         labels = {name: Label.from_json(value) for name, value in request.labels.items()}
     except (pa.ArrowInvalid, OSError):
         raise AccessRefused(f"{address}: the schema is not one of Arrow's") from None

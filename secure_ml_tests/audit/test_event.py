@@ -109,3 +109,10 @@ def test_broken_unicode_is_refused_without_being_shown(field: str) -> None:
         replace(EVENT, **{field: broken})
     assert caught.value.__suppress_context__
     assert "\\ud800" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("field", ["resource", "actor", "reason", "run_id"])
+def test_an_event_holds_no_nul_character(field: str) -> None:
+    fields = {"action": "run.start", "resource": "a", "outcome": "allowed", "actor": "b", "run_id": "", "reason": ""}
+    with pytest.raises(AuditError, match="NUL"):
+        AuditEvent(**{**fields, field: "a\0b"})  # type: ignore[arg-type]

@@ -65,3 +65,18 @@ def test_a_figure_that_json_cannot_hold_is_refused(number: float) -> None:
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValidationError):
         m.KeyDerived.model_validate({"key": b"", "more": 1})
+
+
+@pytest.mark.parametrize("run_id", ["x" * 129, "Aadhaar 9876 5432 1098", "", "a/b", "a\n"])
+def test_a_run_is_named_by_an_id_and_by_no_text(run_id: str) -> None:
+    with pytest.raises(ValidationError):
+        m.IssueTicket(environment="training", project="clinic", run_id=run_id, stages=())
+
+
+@pytest.mark.parametrize("error", ["ValueError: could not convert Zorblax", "x" * 200, ""])
+def test_a_write_is_given_up_for_the_class_of_an_error_and_no_text(error: str) -> None:
+    fields = {"ticket": m.TicketIssued(body=b"", signature=b""), "environment": "training", "project": "clinic"}
+    place = {"stage": "raw", "partition": "", "version_id": "0" * 32}
+    with pytest.raises(ValidationError) as refused:
+        m.AbandonWrite.model_validate({**fields, **place, "error": error})
+    assert "Zorblax" not in str(refused.value)

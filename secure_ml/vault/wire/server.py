@@ -147,6 +147,8 @@ class _Connection(socketserver.BaseRequestHandler):
                 _logger.info("refused or failed: %s", words)
                 answer = encode_error(error, words.partition(": ")[2] or words if may_cross(error) else words)
             try:
+                if len(answer) > LARGEST_ANSWER:
+                    answer = encode_error(WireError(), "the answer is longer than any message may be; ask for less")
                 send_frame(self.request, answer, largest=LARGEST_ANSWER)
             except OSError:
                 return
