@@ -10,7 +10,7 @@ import typer
 
 from secure_ml.cli.screen import out
 from secure_ml.posture import DAGSTER_URL, require_shared_dagster
-from secure_ml.settings import Settings, SettingsError, project_root, read_settings
+from secure_ml.settings import Profile, Settings, SettingsError, project_root, read_settings
 
 _SOCKET_PATH_BYTES = 107
 _SOCKET_NAME_BYTES = 12
@@ -24,6 +24,11 @@ def ui(
     from secure_ml.orchestration.instance import prepare_dagster_home
 
     require_shared_dagster(read_settings(os.environ), in_files=not os.environ.get(DAGSTER_URL))
+    if read_settings(os.environ).profile is not Profile.PERSONAL:
+        raise SettingsError(
+            "this command's servers and their runs are one user's: where runs execute as another, start the pages, the "
+            "daemon and the runs' code servers each as its own user, as docs/deployment.md says"
+        )
     settings = open_installation().settings
     _require_short(settings)
     environ = dict(os.environ) | {"SECURE_ML_HOME": str(settings.home), "SECURE_ML_KEYS": str(settings.keys)}
