@@ -6,13 +6,15 @@ Belongs here: records and errors, which assets need without a database. Must sta
 from dataclasses import dataclass
 from decimal import Decimal
 
+from secure_ml.vault.errors import VaultError
+
 
 def scientific(amount: Decimal) -> str:
     """A small probability as `2e-6`: of its zeros people lose count, and the redactor cuts long fractions."""
     return f"{amount.normalize():e}"
 
 
-class BudgetError(Exception):
+class BudgetError(VaultError):
     """An amount that cannot be charged, such as a negative one."""
 
 

@@ -3,25 +3,38 @@
 Needs root, since it makes users and becomes them. What it makes stays below one folder, but for the users.
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import pwd
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import yaml
 
-from secure_ml_tests.fakes.small_project import PROJECT, Attributes, Change, as_csv, attributes, rows, write_policy
+from secure_ml_tests.fakes.small_project import (
+    PROJECT,
+    Attributes,
+    Change,
+    as_csv,
+    attributes,
+    declare_all,
+    rows,
+    write_policy,
+)
 
 KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON = "smltest-kernel", "smltest-run", "smltest-judge", "smltest-person"
 ENVIRONMENT = "training"
@@ -54,7 +67,7 @@ class Separated:
     tree: Path
     python: Path
     environ: dict[str, str]
-    _services: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _services: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -73,30 +86,43 @@ class Separated:
     def projects(self) -> Path:
         return self.root / "access" / "projects"
 
+    @property
+    def assessor_socket(self) -> Path:
+        return self.root / "run-assessor" / "assessor.sock"
+
     def start(self) -> None:
         """Starts kernel and assessor, and waits until both answer."""
-        self.start_kernel()
-        socket = Path(self.environ["SECURE_ML_ASSESSOR_SOCKET"])
-        self._start("assessor", ASSESSOR_USER, socket, prefix=["unshare", "--net", "--"])
+        kernel, assessor = self._begin("kernel"), self._begin("assessor")
+        self._await(kernel, self.kernel_socket)
+        self._await(assessor, self.assessor_socket)
 
     def start_kernel(self) -> subprocess.Popen[bytes]:
         """Starts the kernel alone."""
-        return self._start("kernel", KERNEL_USER, self.kernel_socket)
+        kernel = self._begin("kernel")
+        self._await(kernel, self.kernel_socket)
+        return kernel
+
+    def service(self, command: str) -> subprocess.Popen[bytes]:
+        """The process of `kernel` or `assessor`."""
+        return self._services[command]
+
+    def said(self, command: str) -> str:
+        """What `kernel` or `assessor` has printed."""
+        return (self.root / f"{command}.out").read_text(encoding="utf-8")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stops both."""
-        for service in self._services:
+        for service in self._services.values():
             service.send_signal(how)
-        for service in self._services:
+        for service in self._services.values():
             service.wait(_PATIENCE_SECONDS)
         self._services.clear()
 
     def secure_ml(self, *arguments: str, person: str = PERSON) -> subprocess.CompletedProcess[str]:
         """The command `sudo secure-ml …`, typed by a person."""
-        environ = {**self.environ, "SUDO_UID": str(pwd.getpwnam(person).pw_uid)}
         return subprocess.run(
-            [self.python, "-c", _MAIN, *arguments],
-            env=environ,
+            self._command(*arguments),
+            env=self._environ(person),
             cwd=self.root,
             capture_output=True,
             text=True,
@@ -104,11 +130,44 @@ class Separated:
             timeout=600,
         )
 
-    def as_user(self, login: str, code: str, *, network: bool = True) -> subprocess.CompletedProcess[str]:
-        """Python code as one of the users, confined as the launcher confines runs unless it has the network."""
-        namespace = [] if network else ["unshare", "--net", "--"]
+    def begin(self, *arguments: str, person: str = PERSON) -> subprocess.Popen[str]:
+        """As `secure_ml`, without waiting for its end."""
+        return subprocess.Popen(
+            self._command(*arguments),
+            env=self._environ(person),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def secure_ml_at_a_terminal(self, *arguments: str, person: str = PERSON) -> tuple[int, bytes]:
+        """As `secure_ml`, at a terminal of its own: the exit code, and what was shown there."""
+        ours, theirs = pty.openpty()
+        shown = bytearray()
+
+        def show() -> None:
+            # The end of a terminal is an error.
+            with contextlib.suppress(OSError):
+                while block := os.read(ours, 65_536):
+                    shown.extend(block)
+
+        showing = threading.Thread(target=show)
+        showing.start()
+        environ = {**self._environ(person), "TERM": "xterm", "COLUMNS": "120"}
+        command = ["setsid", "--ctty", "--wait", *self._command(*arguments)]
+        ended = subprocess.run(
+            command, env=environ, cwd=self.root, stdin=theirs, stdout=theirs, stderr=theirs, check=False, timeout=600
+        )
+        os.close(theirs)
+        showing.join()
+        os.close(ours)
+        return ended.returncode, bytes(shown)
+
+    def as_user(self, login: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Python code as one of the users, with nothing but its user to stop it."""
         return subprocess.run(
-            [*namespace, *_becoming(login), self.python, "-c", code],
+            [*_becoming(login), self.python, "-c", code, *arguments],
             env=self.environ,
             cwd=self.root,
             capture_output=True,
@@ -116,6 +175,12 @@ class Separated:
             check=False,
             timeout=300,
         )
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [str(self.python), "-c", _MAIN, *arguments]
+
+    def _environ(self, person: str) -> dict[str, str]:
+        return {**self.environ, "SUDO_UID": str(pwd.getpwnam(person).pw_uid)}
 
     def log(self) -> list[dict[str, object]]:
         """The audit log's entries, read by root behind the kernel's back."""
@@ -129,21 +194,24 @@ class Separated:
         entries: list[dict[str, object]] = json.loads(read.stdout)
         return entries
 
-    def _start(self, command: str, login: str, socket: Path, *, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        service = subprocess.Popen(
-            [*prefix, *_becoming(login), self.python, "-c", _MAIN, command],
+    def _begin(self, command: str) -> subprocess.Popen[bytes]:
+        prefix = ["unshare", "--net", "--"] if command == "assessor" else []
+        login = ASSESSOR_USER if command == "assessor" else KERNEL_USER
+        service = self._services[command] = subprocess.Popen(
+            [*prefix, *_becoming(login), *self._command(command)],
             env=self.environ,
             cwd=self.root,
             stdout=(self.root / f"{command}.out").open("ab"),
             stderr=subprocess.STDOUT,
         )
-        self._services.append(service)
+        return service
+
+    def _await(self, service: subprocess.Popen[bytes], socket: Path) -> None:
         waited = time.monotonic() + _PATIENCE_SECONDS
         while not socket.exists():
             if service.poll() is not None or time.monotonic() > waited:
-                pytest.fail(f"{command} did not start: {(self.root / f'{command}.out').read_text()}")
+                pytest.fail(f"{socket.stem} did not start: {self.said(socket.stem)}")
             time.sleep(0.05)
-        return service
 
 
 @contextmanager
@@ -155,8 +223,7 @@ def separated(*, change: Change | None = None, started: bool = True) -> Iterator
         started: whether kernel and assessor run already.
     """
     require_root()
-    for login in (KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON):
-        _make_user(login)
+    _make_users()
     # Not below pytest's folders, which every run of pytest closes to other users again.
     with TemporaryDirectory(prefix="separated-", ignore_cleanup_errors=True) as root:
         made = _lay_out(Path(root))
@@ -176,22 +243,20 @@ def add_project(made: Separated, content: Attributes) -> Path:
     """Puts a policy and its table where the kernel looks for projects: in a folder that no run may write."""
     folder = made.projects / str(content["project"])
     write_policy(folder, content)
-    (folder / "table.csv").write_text(as_csv(rows()), encoding="utf-8")
+    (folder / "table.csv").write_text(as_csv(rows(300, members=200)), encoding="utf-8")
     return folder
 
 
-def add_loans(made: Separated) -> str:
-    """Two months of the shipped loans as a project of its own, from raw to registered; its name."""
-    shipped = made.tree / "secure_ml" / "defs" / "loan_approval" / "defs.yaml"
-    content: Attributes = yaml.safe_load(shipped.read_text(encoding="utf-8"))["attributes"]
-    content["project"] = "two_months"
-    content["source"]["path"] = str(made.tree / "data" / "loans" / "{partition}.csv")
-    content["source"]["partitions"]["end"] = "2024-02"
-    content["training"]["backtest"]["periods"] = 1
-    # Two months are too few for the bounds of the whole year.
-    content["gates"]["performance"] = []
-    write_policy(made.projects / "two_months", content)
-    return "two_months"
+def whole_way(content: Attributes) -> None:
+    """Lets the small project pass its checks up to `registered`, with a private model and a budget of ε 3."""
+    declare_all(content)
+    use = content["columns"]
+    use["income"]["use"]["bins"] = [25_000, 30_000, 35_000, 40_000]
+    use["region"]["use"]["categories"] = ["north", "south", "east"]
+    budget = {"epsilon": 3, "delta": 0.00001}
+    content["training"]["estimator"] = {"kind": "dp_additive", "epsilon": 1, "delta": 0.000001, "budget": budget}
+    # Two hundred people are too few for a bound on what one feature gives away.
+    content["gates"] = {"leakage": {"maximum_single_feature_auc": 1}}
 
 
 def give_roles(made: Separated, actors: Mapping[str, object]) -> None:
@@ -277,23 +342,19 @@ def _open_to_others(*paths: Path) -> None:
         path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
 
 
-def _make_user(login: str) -> None:
-    subprocess.run(["groupadd", "--system", "--force", _GROUP], check=True, capture_output=True)
-    try:
-        pwd.getpwnam(login)
-    except KeyError:
-        making = [
-            "useradd",
-            "--system",
-            "--no-create-home",
-            "--home-dir",
-            "/nonexistent",
-            "--shell",
-            "/usr/sbin/nologin",
-        ]
-        subprocess.run([*making, login], check=True, capture_output=True)
-    if login in {RUN_USER, ASSESSOR_USER}:
-        subprocess.run(["usermod", "-aG", _GROUP, login], check=True, capture_output=True)
+def _make_users() -> None:
+    making = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
+    # Tests in other processes make the same ones.
+    with (Path(tempfile.gettempdir()) / "smltest-users.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["groupadd", "--system", "--force", _GROUP], check=True, capture_output=True)
+        for login in (KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON):
+            try:
+                pwd.getpwnam(login)
+            except KeyError:
+                subprocess.run([*making, login], check=True, capture_output=True)
+            if login in {RUN_USER, ASSESSOR_USER}:
+                subprocess.run(["usermod", "-aG", _GROUP, login], check=True, capture_output=True)
 
 
 def _becoming(login: str) -> list[str]:

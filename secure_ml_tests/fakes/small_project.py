@@ -42,17 +42,17 @@ Attributes = dict[str, Any]
 Change = Callable[[Attributes], None]
 
 
-def rows(count: int = 60) -> list[dict[str, str]]:
+def rows(count: int = 60, *, members: int = 40) -> list[dict[str, str]]:
     """Invented rows; every third member comes twice."""
     made = []
     for index in range(count):
-        member = index if index < 40 else (index - 40) * 3 % 40
+        member = index if index < members else (index - members) * 3 % members
         made.append(
             {
                 "member_id": f"MEMBER-{member:05d}-QX",
                 "full_name": f"Zorblax Quillfeather {member:05d}",
                 "email": f"zorblax.{member:05d}@invented.example",
-                "birth_date": f"19{50 + member:02d}-0{1 + member % 9}-11",
+                "birth_date": f"19{50 + member % 40:02d}-0{1 + member % 9}-11",
                 "income": str(20_000 + 137 * member),
                 "region": ("north", "south", "east")[member % 3],
                 "diagnosis": ("none", "asthma", "")[index % 3],
