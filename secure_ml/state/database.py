@@ -122,8 +122,11 @@ def _migrate(writer: Engine, reader: Engine, *, place: str) -> None:
         # Nothing is written where nothing is to do: a read-only copy can be opened and verified.
         if _revisions(reader) == set(script.get_heads()):
             return
+        if writer.dialect.name == "postgresql":
+            # DDL waits for no one: without the lock two first starts would both create the tables. Who waited for it
+            # must see what the other made, which a serialisable snapshot, as old as the waiting, would not show.
+            writer = writer.execution_options(isolation_level="READ COMMITTED")
         with writer.begin() as connection:
-            # PostgreSQL's DDL waits for no one: without the lock two first starts would both create the tables.
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7521094360121)")
             config.attributes["connection"] = connection

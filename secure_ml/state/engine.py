@@ -32,7 +32,8 @@ def parse_database_url(url: str) -> URL:
         raise StateError(f"a {backend} database is not supported; use sqlite:///path/to/file or postgresql://…")
     if backend == "sqlite" and (parsed.database in (None, "", ":memory:") or "uri" in parsed.query):
         raise StateError("a SQLite database in memory forgets; give a file: sqlite:///path/to/file")
-    return parsed
+    # SQLAlchemy's own choice has changed; Dagster's storage has this driver too.
+    return parsed.set(drivername="postgresql+psycopg2") if parsed.drivername == "postgresql" else parsed
 
 
 def prepare_sqlite_file(url: URL) -> None:

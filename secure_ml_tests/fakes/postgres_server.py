@@ -5,11 +5,13 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
+
+from secure_ml_tests.fakes.dagster_pages import free_port
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "postgres"
@@ -21,16 +23,34 @@ class PostgresServer:
     """A running server.
 
     Attributes:
-        url: of its one database, for SQLAlchemy.
+        url: of its one database by its Unix socket, for SQLAlchemy.
         data: folder of its files.
+        port: part of the socket's name; with a certificate, also the port on loopback.
     """
 
     url: str
     data: Path
+    port: int
+
+    def on_loopback(self, host: str, **parameters: str) -> str:
+        """URL of the database over the network."""
+        return f"postgresql://{_USER}@{host}:{self.port}/{_DATABASE}?{urlencode(parameters)}"
 
     def checkpoint(self) -> None:
         """Writes everything that was committed into the files."""
-        psql = ["psql", "-h", str(self.data.parent), "-U", _USER, "-d", _DATABASE, "-c", "CHECKPOINT"]
+        psql = [
+            "psql",
+            "-h",
+            str(self.data.parent),
+            "-p",
+            str(self.port),
+            "-U",
+            _USER,
+            "-d",
+            _DATABASE,
+            "-c",
+            "CHECKPOINT",
+        ]
         subprocess.run(psql, check=True, capture_output=True)
 
 
@@ -43,28 +63,42 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(*, certificate: Callable[[Path], None] | None = None) -> Iterator[PostgresServer]:
     """Makes a cluster in a folder of its own, and removes both when the block ends.
 
     The folder is no test's: those are closed to the user that the server runs as, and too long for a socket's path.
+
+    Args:
+        certificate: writes `server.crt` and `server.key` into a folder; with it the server answers on loopback too, by
+            TLS only.
     """
     with tempfile.TemporaryDirectory(prefix="postgres") as folder:
-        yield from _serving(Path(folder))
+        yield from _serving(Path(folder), certificate)
 
 
-def _serving(folder: Path) -> Iterator[PostgresServer]:
+def _serving(folder: Path, certificate: Callable[[Path], None] | None) -> Iterator[PostgresServer]:
     binaries = programs()
     assert binaries is not None, "PostgreSQL is not installed"
     as_user = _as_user(folder)
     data = folder / "data"
-    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+    options = f"-c unix_socket_directories='{folder}' -c fsync=off"
     _run(as_user, binaries / "initdb", "-D", data, "-A", "trust", "-U", _USER)
+    port = 5432
+    if certificate is None:
+        options += " -c listen_addresses=''"
+    else:
+        port = free_port()
+        certificate(data)
+        for name in ("server.crt", "server.key"):
+            shutil.chown(data / name, data.owner())
+        (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
+        options += f" -c listen_addresses=127.0.0.1 -c port={port} -c ssl=on"
     control = (*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-w")
     _run(control, "-o", options, "-l", folder / "log", "start")
     try:
-        _run(as_user, binaries / "createdb", "-h", folder, "-U", _USER, _DATABASE)
-        url = f"postgresql://{_USER}@/{_DATABASE}?host={quote(str(folder), safe='')}"
-        yield PostgresServer(url, data)
+        _run(as_user, binaries / "createdb", "-h", folder, "-p", port, "-U", _USER, _DATABASE)
+        url = f"postgresql://{_USER}@/{_DATABASE}?host={quote(str(folder), safe='')}&port={port}"
+        yield PostgresServer(url, data, port)
     finally:
         _run(control, "-m", "immediate", "stop")
 
