@@ -112,11 +112,17 @@ def safe_error(packed: Mapping[str, Any]) -> dict[str, Any]:
     safe = kind in _TEXT_IS_SAFE or named_by_us(message)
     return {
         **packed,
-        "message": safe_text(message) if safe else f"{kind}: its text is left out, it may quote a value\n",
+        "message": _told(message) if safe else f"{kind}: its text is left out, it may quote a value\n",
         "stack": [safe_text(frame.partition("\n")[0]) + "\n" for frame in packed["stack"]],
         "cause": packed.get("cause") and safe_error(packed["cause"]),
         "context": packed.get("context") and safe_error(packed["context"]),
     }
+
+
+def _told(message: str) -> str:
+    """The text behind the error's full name, redacted; with the name it would be taken for an error of a library."""
+    name, colon, text = message.partition(": ")
+    return f"{name}{colon}{safe_text(text)}"
 
 
 @lru_cache(maxsize=8192)

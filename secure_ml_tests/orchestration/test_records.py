@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.events import DagsterEvent, StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._serdes import serialize_value
@@ -134,7 +135,14 @@ def test_an_error_keeps_its_class_and_its_places_and_loses_text_and_source_lines
     assert all(frame.startswith('  File "') and frame.count("\n") == 1 for frame in stored["stack"])
 
 
-@pytest.mark.parametrize("error", [VaultError("the part is short"), dg.Failure("the part is short")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        VaultError("the part is short"),
+        dg.Failure("the part is short"),
+        DagsterAssetCheckFailedError("the part is short"),
+    ],
+)
 def test_an_error_that_was_written_for_people_keeps_its_words(error: BaseException) -> None:
     assert "the part is short" in stored_error(error)["message"]
 
