@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from secure_ml.access.promotions import BEFORE
 from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, open_state
 from secure_ml.cli.screen import out, plain_table, show_json
@@ -24,6 +25,7 @@ from secure_ml.vault.client import Client
 from secure_ml.vault.describing import Description, describe_project
 from secure_ml.vault.manifest import Manifest
 from secure_ml.vault.posture_reading import describe_posture
+from secure_ml.vault.promotion import list_promotions
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,20 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class ProjectStatus:
-    """A project's stages by name, and what it spent of its privacy budget, as exact decimals."""
+    """A project in one environment.
+
+    Attributes:
+        stages: by name.
+        epsilon_spent: what it spent of its privacy budget, as an exact decimal.
+        delta_spent: as well.
+        promoted: whether it was promoted there as it is today; None where nothing is promoted to.
+        log_entries: entries of the audit log.
+    """
 
     stages: Mapping[str, StageStatus]
     epsilon_spent: str
     delta_spent: str
+    promoted: bool | None
     log_entries: int
 
 
@@ -87,7 +98,9 @@ def status(
     out.print(f"Keys       {escape(str(settings.keys))}", soft_wrap=True)
     out.print(f"Audit log  {entries} entries")
     for name, found in projects.items():
-        out.print(f"\n[bold]{escape(name)}[/] in {environment}, ε {found.epsilon_spent} spent", soft_wrap=True)
+        promoted = {None: "", True: ", promoted", False: ", not promoted as it is today"}[found.promoted]
+        words = f"{environment}{promoted}, ε {found.epsilon_spent} spent"
+        out.print(f"\n[bold]{escape(name)}[/] in {words}", soft_wrap=True)
         out.print(_table(found))
     for words in unfinished:
         out.print(f"\n[yellow]waits for its steward[/] {escape(words)}", soft_wrap=True)
@@ -102,10 +115,15 @@ def project_status(installation: Client, name: str, *, environment: str) -> Proj
     for manifest in described.manifests:
         by_stage[Stage(manifest.address.stage)].append(manifest)
     spent = spent_budget(installation.kernel, environment=environment, project=name)
+    promoted = None
+    if environment in BEFORE:
+        listed = list_promotions(installation.kernel, environment=environment, project=name)
+        promoted = any(holds for _, holds in listed)
     return ProjectStatus(
         {str(stage): _stage_status(described, stage, by_stage[stage]) for stage in Stage},
         plain(spent.epsilon),
         plain(spent.delta),
+        promoted,
         described.log_entries,
     )
 

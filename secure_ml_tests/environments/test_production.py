@@ -139,7 +139,7 @@ def test_an_empty_key_store_beside_data_is_told(told: dict[str, str], servers: S
 
 def test_a_server_that_is_away_is_told(told: dict[str, str], servers: Servers) -> None:
     away = {**told, "SECURE_ML_STATE_URL": told["SECURE_ML_STATE_URL"].replace(f":{servers.postgres.port}", ":1")}
-    with pytest.raises(StateError, match="unreachable|refuses"):
+    with pytest.raises(StateError, match=r"unreachable|refuses"):
         opened(away)
 
 
