@@ -37,7 +37,7 @@ def test_the_claim_is_about_both(
 
     def measure(side: object, *, rows: int) -> object:
         ours = isinstance(side, encryption.Encrypted)
-        return encryption.Seconds(write if ours else 1.0, read if ours else 1.0)
+        return encryption.Seconds(write if ours else 1.0, read if ours else 1.0, 1.0, 1.0)
 
     monkeypatch.setattr(encryption, "measure", measure)
     assert encryption.main(size_bytes=1, rounds=3) == code
