@@ -58,9 +58,10 @@ def confined(
 ) -> Iterator[tuple[list[str], int]]:
     """What a command is put behind so that it runs confined, and a descriptor that it must be handed (`pass_fds`).
 
-    It is process 1 of a namespace, as `user`, without capabilities or a way to any, without a terminal, and ends with
-    whoever started it. It sees the system's programs, `/etc`, how many processors there are, devices that are nobody's,
-    folders for temporary files of its own, and what is named here.
+    It is the first process of a namespace, but for the one that keeps it; runs as `user`, without capabilities or a way
+    to any; and has no terminal. The namespace ends with it, and with whoever started it. It sees the system's programs,
+    `/etc`, how many processors there are, devices that are nobody's, folders for temporary files of its own, and what
+    is named here.
 
     Args:
         user: becomes the command's user.
@@ -85,8 +86,8 @@ def confined(
         own = ["--proc", "/proc", "--dev", "/dev"]
         for folder in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108 - mounted empty, for this command alone
             own += ["--perms", "1777", "--tmpfs", folder]
-        ends = ["--die-with-parent", "--as-pid-1", "--new-session", "--seccomp", str(descriptor)]
-        who = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", "--pdeathsig=keep"]
+        ends = ["--die-with-parent", "--new-session", "--seccomp", str(descriptor)]
+        who = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
         rights = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
         view = [*system, *own, *ways, *seen, *changed]
         yield ["bwrap", *namespaces, *view, *ends, "--", "setpriv", *who, *rights, "--"], descriptor

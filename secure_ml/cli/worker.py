@@ -4,8 +4,8 @@ Belongs here: the worker's loop, and the words it exchanges with its launcher. M
 tickets (the launcher sees to them before the worker starts).
 
 A line of JSON comes in for each run, and one goes out when it has ended. The worker imports and builds once what its
-runs need, and forks for each: what a run does to its process, the next does not see. It is process 1 of a namespace, so
-it can end whatever a run has left behind, and no run can end it.
+runs need, and forks for each: what a run does to its process, the next does not see. In its namespace there is nothing
+but itself and its runs, so that it ends whatever a run has left behind.
 """
 
 import json
@@ -32,6 +32,7 @@ LONGEST_LINE = 2**22
 """Bytes of what a worker says of one run; more than this is no outcome."""
 
 _INTERRUPT_SECONDS = 10
+_REAPING_SECONDS = 0.005
 _Execute = Callable[[Planned, str, str], Outcome]
 
 
@@ -66,9 +67,9 @@ def main() -> None:
     """Executes what the launcher asks for, until it closes the line.
 
     Raises:
-        NotAlone: this is not process 1 of a namespace.
+        NotAlone: this is not the first process in a namespace of its own.
     """
-    if os.getpid() != 1:
+    if (os.getppid(), os.getpid()) != (1, 2):
         raise NotAlone("runs are started with `secure-ml run`")
     project, environment = sys.argv[1:]
     silence(os.environ)
@@ -174,14 +175,17 @@ def _heard(answer: RawIOBase, child: int) -> bytes:
 
 
 def _end_all() -> dict[int, int]:
-    """Ends every other process of this namespace, and gives how each of them ended."""
-    with suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)
+    """Ends every other process of this namespace, and gives how each child of this one ended."""
     ended = {}
-    with suppress(ChildProcessError):
+    with suppress(ProcessLookupError):
         while True:
-            process, status = os.wait()
-            ended[process] = status
+            # No process can fork with a signal pending (fork(2)): none gets away. Orphans are the namespace's to reap.
+            os.kill(-1, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                while True:
+                    process, status = os.wait()
+                    ended[process] = status
+            time.sleep(_REAPING_SECONDS)
     return ended
 
 

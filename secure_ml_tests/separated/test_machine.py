@@ -35,10 +35,12 @@ LOOKED_INTO = {
 }
 
 
-def test_a_run_sees_itself_and_the_worker_and_reads_only_itself(story: Story) -> None:
-    assert len(story.masked["processes"]) == 2
-    assert set(story.masked["processes"].values()) == {story.uid}
-    assert story.masked["parent"].items() >= LOOKED_INTO.items()
+def test_a_run_sees_its_namespace_alone_and_reads_only_itself(story: Story) -> None:
+    keeper, worker, run = story.masked["processes"].items()
+    assert (keeper, worker) == (("1", 0), ("2", story.uid))
+    assert run[1] == story.uid
+    assert story.masked["keeper"] == {**LOOKED_INTO, "kill": "EPERM"}
+    assert story.masked["worker"] == LOOKED_INTO
 
 
 @pytest.mark.parametrize("service", ["kernel", "assessor"])
@@ -46,8 +48,7 @@ def test_the_services_are_neither_read_nor_signalled_by_the_runs_user(story: Sto
     assert story.outside["looked"][service] == {**LOOKED_INTO, "kill": "EPERM"}
 
 
-def test_a_run_does_not_end_the_worker_and_what_it_leaves_running_ends_with_it(story: Story) -> None:
-    assert story.masked["kill_the_worker"] == "still there: True"
+def test_what_a_run_leaves_running_ends_with_it(story: Story) -> None:
     assert story.masked["leave_something_running"] == "started"
     assert story.split["what_was_left_running"] > 1
 

@@ -48,12 +48,18 @@ def processes(run: Run) -> dict[str, int]:
 
 
 @during("masked")
-def parent(run: Run) -> dict[str, object]:
-    """The worker, which hears of every ticket of its runs."""
+def worker(run: Run) -> dict[str, object]:
+    """It hears of every ticket of its runs. To end it is to end oneself, and is not tried."""
+    return look_into(os.getppid(), signals=False)
+
+
+@during("masked")
+def keeper(run: Run) -> dict[str, object]:
+    """Who keeps the namespace, and who sees to it that nothing outlives it."""
     return look_into(1)
 
 
-def look_into(pid: int) -> dict[str, object]:
+def look_into(pid: int, *, signals: bool = True) -> dict[str, object]:
     """What a process says to everything by which its memory or its descriptors could be had."""
     library = ctypes.CDLL(None, use_errno=True)
     library.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -66,7 +72,8 @@ def look_into(pid: int) -> dict[str, object]:
     here, there = _Vector(ctypes.addressof(read), 16), _Vector(4096, 16)
     found["process_vm_readv"] = _said(library.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(there), 1, 0))
     found["pidfd_getfd"] = outcome(lambda: _said(library.pidfd_getfd(os.pidfd_open(pid), 0, 0)))
-    found["kill"] = outcome(os.kill, pid, signal.SIGTERM)
+    if signals:
+        found["kill"] = outcome(os.kill, pid, signal.SIGTERM)
     return found
 
 
@@ -78,13 +85,6 @@ class _Vector(ctypes.Structure):
 
 def _said(result: int) -> str:
     return "done" if result >= 0 else errno.errorcode[ctypes.get_errno()]
-
-
-@during("masked")
-def kill_the_worker(run: Run) -> str:
-    os.kill(1, signal.SIGKILL)
-    time.sleep(0.2)
-    return f"still there: {Path('/proc/1').exists()}"
 
 
 @during("masked")
