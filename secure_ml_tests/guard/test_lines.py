@@ -42,7 +42,7 @@ def printed_trace(action: Callable[[], object]) -> str:
 
 
 def raising() -> None:
-    raise ValueError(f"{NAME}\nof {NAME}\tstreet")
+    raise ValueError(f"{NAME}\nof {NAME}\tstreet\n    {NAME}")
 
 
 def chained() -> None:

@@ -12,6 +12,7 @@ from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._core.storage.runs.base import RunStorage
 from dagster._core.storage.schedules.base import ScheduleStorage
 from dagster._daemon.types import DaemonHeartbeat
+from dagster._serdes import serialize_value
 from dagster._utils.error import SerializableErrorInfo
 
 from secure_ml.orchestration.instance import dagster_instance
@@ -184,6 +185,21 @@ def test_tags_that_come_later_are_redacted(instance: dg.DagsterInstance) -> None
     stored = instance.get_run_by_id(run.run_id)
     assert stored is not None
     assert stored.tags["contact"] == "call number or email"
+
+
+def test_what_code_declares_of_a_job_is_redacted_and_found_again(instance: dg.DagsterInstance) -> None:
+    @dg.op(description=SAID)
+    def described() -> None: ...
+
+    @dg.job(description=SAID, metadata={"contact": SAID})
+    def telling() -> None:
+        described()
+
+    run = instance.create_run_for_job(telling)
+    assert run.job_snapshot_id == telling.get_job_snapshot_id()
+    snapshot = instance.get_job_snapshot(run.job_snapshot_id)
+    assert snapshot.description == "call [number] or [email]"
+    assert EMAIL not in serialize_value(snapshot)
 
 
 def test_an_event_of_the_instance_is_redacted(instance: dg.DagsterInstance) -> None:
