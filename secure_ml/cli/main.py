@@ -41,6 +41,9 @@ def main() -> None:
     quiet_libraries()
     try:
         app()
-    except Exception as error:  # noqa: BLE001 - the last boundary: nothing is swallowed, the exit code says so
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    # Libraries in Rust panic by an error that is no Exception, and typer would print it with its text.
+    except BaseException as error:  # noqa: BLE001 - the last boundary: nothing is swallowed, the exit code says so
         show_error(error)
         sys.exit(1)

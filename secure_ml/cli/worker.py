@@ -24,6 +24,7 @@ from typing import Any
 from secure_ml.access.stages import Stage
 from secure_ml.cli.confinement import keep_memory_private
 from secure_ml.cli.screen import harmless, quiet_libraries
+from secure_ml.guard.process import protect_process
 from secure_ml.guard.redaction import standard_redactor
 from secure_ml.guard.telemetry import silence
 from secure_ml.orchestration.runs import Outcome, Planned, RunError
@@ -73,6 +74,7 @@ def main() -> None:
         raise NotAlone("runs are started with `secure-ml run`")
     project, environment = sys.argv[1:]
     silence(os.environ)
+    protect_process()
     quiet_libraries()
     keep_memory_private()
     # What a run prints must not look like an answer: the answers get a descriptor of their own.

@@ -36,7 +36,7 @@ def test_every_command_explains_itself_and_its_options(command: tuple[str, ...],
 
 def test_there_are_the_commands_that_the_readme_speaks_of() -> None:
     assert {command[0] for command in _commands() if command} == {
-        "demo", "init", "run", "status", "ui", "generate", "audit",
+        "demo", "init", "run", "status", "ui", "generate", "audit", "access", "keys", "promote", "kernel", "assessor",
     }  # fmt: skip
 
 
@@ -50,17 +50,22 @@ def test_what_is_asked_wrongly_is_refused_with_2(arguments: tuple[str, ...], ter
     assert not terminal.home.exists()
 
 
+class PanicException(BaseException):
+    """As pyo3 raises it where Rust code gives up."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, PanicException])
 def test_an_error_that_quotes_a_cell_becomes_one_line_without_it(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     def fail() -> None:
-        raise ValueError(f"could not convert string to float: '{VALUE}'\nsecond line")
+        raise kind(f"could not convert string to float: '{VALUE}'\nsecond line")
 
     monkeypatch.setattr(status, "open_state", fail)
     said = terminal("status")
     assert said.code == 1
     assert not said.out
-    assert said.err == "error ValueError at secure_ml/cli/status.py:" + said.err.rpartition(":")[2]
+    assert said.err == f"error {kind.__name__} at secure_ml/cli/status.py:" + said.err.rpartition(":")[2]
     assert said.err.count("\n") == 1
     assert VALUE not in said.err
 
