@@ -33,7 +33,7 @@ def kernel() -> None:
 def assessor() -> None:
     """Judge versions for runs, which may not judge what they have written, until stopped."""
     from secure_ml.installation import open_client
-    from secure_ml.orchestration.assessor import Assessor
+    from secure_ml.orchestration.assessor import Assessor, import_what_judges_need
     from secure_ml.vault.wire.server import MessageServer, serve_until_stopped
 
     settings = _separated()
@@ -46,6 +46,7 @@ def assessor() -> None:
     os.environ.update(TMPDIR=str(private), MPLCONFIGDIR=str(private))
     judge = Assessor(open_client(os.environ, unfinished=_leave_out))
     server = MessageServer(socket, judge.requests, judge.answer)
+    import_what_judges_need()
     _say(f"the assessor answers on {socket}")
     serve_until_stopped(server)
 

@@ -29,6 +29,17 @@ _JUDGES = {
 }
 
 
+def import_what_judges_need() -> None:
+    """What judges import where they first use it: a service has the time before it is asked, and no run waits then."""
+    import great_expectations
+    import skops.io
+
+    from secure_ml.protection.classify.classifier import Classifier
+
+    Classifier()
+    del great_expectations, skops
+
+
 class AssessVersion(Message):
     """Asks that the head of an address be judged by some of its stage's checks."""
 

@@ -121,7 +121,7 @@ class Separated:
     def secure_ml(self, *arguments: str, person: str = PERSON) -> subprocess.CompletedProcess[str]:
         """The command `sudo secure-ml …`, typed by a person."""
         return subprocess.run(
-            self._command(*arguments),
+            self.command(*arguments),
             env=self._environ(person),
             cwd=self.root,
             capture_output=True,
@@ -133,7 +133,7 @@ class Separated:
     def begin(self, *arguments: str, person: str = PERSON) -> subprocess.Popen[str]:
         """As `secure_ml`, without waiting for its end."""
         return subprocess.Popen(
-            self._command(*arguments),
+            self.command(*arguments),
             env=self._environ(person),
             cwd=self.root,
             stdout=subprocess.PIPE,
@@ -155,7 +155,7 @@ class Separated:
         showing = threading.Thread(target=show)
         showing.start()
         environ = {**self._environ(person), "TERM": "xterm", "COLUMNS": "120"}
-        command = ["setsid", "--ctty", "--wait", *self._command(*arguments)]
+        command = ["setsid", "--ctty", "--wait", *self.command(*arguments)]
         ended = subprocess.run(
             command, env=environ, cwd=self.root, stdin=theirs, stdout=theirs, stderr=theirs, check=False, timeout=600
         )
@@ -176,7 +176,8 @@ class Separated:
             timeout=300,
         )
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """What starts `secure-ml` with these arguments."""
         return [str(self.python), "-c", _MAIN, *arguments]
 
     def _environ(self, person: str) -> dict[str, str]:
@@ -198,7 +199,7 @@ class Separated:
         prefix = ["unshare", "--net", "--"] if command == "assessor" else []
         login = ASSESSOR_USER if command == "assessor" else KERNEL_USER
         service = self._services[command] = subprocess.Popen(
-            [*prefix, *_becoming(login), *self._command(command)],
+            [*prefix, *_becoming(login), *self.command(command)],
             env=self.environ,
             cwd=self.root,
             stdout=(self.root / f"{command}.out").open("ab"),
