@@ -255,9 +255,12 @@ class RedactedSqliteStorage(RedactedStorage):
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Servers start together, and two that make the same tables leave files that none can open."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".making").open("w") as lock:
+    lock = os.open(folder, os.O_RDONLY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _safe_run(run: dg.DagsterRun) -> dg.DagsterRun:
