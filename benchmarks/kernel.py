@@ -66,6 +66,7 @@ def measure(turn: int) -> tuple[float, float, float]:
     from secure_ml_tests.fakes.separated import separated
 
     with separated() as made:
+        made.wait_until_prepared()
         if turn % 2:
             personal, first = personal_seconds(made), separated_seconds(made)
         else:

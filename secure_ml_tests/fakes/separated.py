@@ -207,6 +207,11 @@ class Separated:
         )
         return service
 
+    def wait_until_prepared(self) -> None:
+        """Returns once the assessor has imported what it needs; until then, whoever asks it waits."""
+        while "answers on" not in self.said("assessor"):
+            time.sleep(0.05)
+
     def _await(self, service: subprocess.Popen[bytes], socket: Path) -> None:
         waited = time.monotonic() + _PATIENCE_SECONDS
         while not socket.exists():
