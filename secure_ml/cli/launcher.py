@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -55,13 +56,13 @@ def launch(
         AccessRefused: whoever asks may not start the run.
     """
     outcomes = []
-    name = project.policy.project
-    with _worker(client.settings, project, environment) as exchange:
-        for planned in runs:
-            run_id = make_new_run_id()
-            ticket = client.ticket(environment=environment, project=name, run_id=run_id, stages=planned.stages)
-            told = exchange(ask(planned, run_id=run_id, ticket=ticket_tag(ticket)))
-            outcome = read_outcome(told, planned, run_id=run_id)
+    user = _run_user(client.settings, environment)
+    asked = (_ask(client, project, environment, planned) for planned in runs)
+    # Whoever may not start the first is told before there is a worker.
+    first = next(asked)
+    with _worker(client.settings, project, environment, user) as exchange:
+        for planned, run_id, line in chain((first,), asked):
+            outcome = read_outcome(exchange(line), planned, run_id=run_id)
             outcomes.append(outcome)
             on_done(outcome)
             if not outcome.success:
@@ -69,10 +70,20 @@ def launch(
     return outcomes
 
 
+def _ask(client: Client, project: Project, environment: str, planned: Planned) -> tuple[Planned, str, str]:
+    """A run, its id, and the line that asks a worker for it, with its ticket."""
+    run_id = make_new_run_id()
+    ticket = client.ticket(
+        environment=environment, project=project.policy.project, run_id=run_id, stages=planned.stages
+    )
+    return planned, run_id, ask(planned, run_id=run_id, ticket=ticket_tag(ticket))
+
+
 @contextmanager
-def _worker(settings: Settings, project: Project, environment: str) -> Iterator[Callable[[str], str]]:
+def _worker(
+    settings: Settings, project: Project, environment: str, user: pwd.struct_passwd
+) -> Iterator[Callable[[str], str]]:
     """A worker, to which a line is given and which gives one back."""
-    user = _run_user(settings, environment)
     readable = {*_code(), settings.projects, project.folder, *_source(project, os.environ)}
     readable |= _places_of(os.environ.get(DAGSTER_URL, ""))
     readable |= {place.parent for place in (settings.kernel_socket, settings.assessor_socket) if place is not None}

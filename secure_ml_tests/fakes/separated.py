@@ -98,9 +98,15 @@ class Separated:
 
     def start_kernel(self) -> subprocess.Popen[bytes]:
         """Starts the kernel alone."""
+        self.kernel_socket.unlink(missing_ok=True)
         kernel = self._begin("kernel")
         self._await(kernel, self.kernel_socket)
         return kernel
+
+    def start_assessor(self) -> None:
+        """Starts the assessor alone."""
+        self.assessor_socket.unlink(missing_ok=True)
+        self._await(self._begin("assessor"), self.assessor_socket)
 
     def service(self, command: str) -> subprocess.Popen[bytes]:
         """The process of `kernel` or `assessor`."""
@@ -113,7 +119,8 @@ class Separated:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stops both."""
         for service in self._services.values():
-            service.send_signal(how)
+            if service.poll() is None:
+                service.send_signal(how)
         for service in self._services.values():
             service.wait(_PATIENCE_SECONDS)
         self._services.clear()
@@ -167,7 +174,7 @@ class Separated:
     def as_user(self, login: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Python code as one of the users, with nothing but its user to stop it."""
         return subprocess.run(
-            [*_becoming(login), self.python, "-c", code, *arguments],
+            self.as_user_command(login, code, *arguments),
             env=self.environ,
             cwd=self.root,
             capture_output=True,
@@ -175,6 +182,10 @@ class Separated:
             check=False,
             timeout=300,
         )
+
+    def as_user_command(self, login: str, code: str, *arguments: str) -> list[str]:
+        """What starts Python code as one of the users."""
+        return [*_becoming(login), str(self.python), "-c", code, *arguments]
 
     def command(self, *arguments: str) -> list[str]:
         """What starts `secure-ml` with these arguments."""
