@@ -4,6 +4,7 @@ Belongs here: one connection, kept for the life of the process. Must stay out: w
 """
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ class SocketKernel:
 
     def _connected(self) -> socket.socket:
         # A forked child must not speak on its parent's connection: answers would cross.
-        if self._connection is None or self._owner != os.getpid():
+        if self._connection is None or self._owner != os.getpid() or _ended(self._connection):
             folder = self._path.parent.stat()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.settimeout(_CONNECT_SECONDS)
@@ -92,6 +93,14 @@ class SocketKernel:
         return KernelUnavailable(
             f"nobody answers on {self._path} ({reason}); its own user starts it with `{self._started_by}`"
         )
+
+
+def _ended(connection: socket.socket) -> bool:
+    """Whether the other end has closed it since its last answer: it was stopped, or started again."""
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    # Between two requests nothing is said: what can be read is the end.
+    return bool(waiting.poll(0))
 
 
 @contextmanager

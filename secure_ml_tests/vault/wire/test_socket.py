@@ -193,6 +193,13 @@ def test_a_kernel_that_dies_is_told_and_one_that_came_back_is_found(folder: Path
         assert kernel.send(ASKED) == m.Recorded(audit_index=1)
 
 
+def test_who_kept_a_connection_finds_a_kernel_that_was_started_again(folder: Path) -> None:
+    kernel = SocketKernel(folder / "kernel.sock")
+    for _ in range(3):
+        with serving(MessageServer(folder / "kernel.sock", {"IssueTicket": m.IssueTicket}, Answers())):
+            assert kernel.send(ASKED) == m.Recorded(audit_index=1)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_listener_that_does_not_own_the_folder_is_not_spoken_to(folder: Path, answers: Answers) -> None:
     os.chown(folder, 12345, 12345)
