@@ -304,12 +304,7 @@ def _lay_out(root: Path) -> Separated:
         shutil.chown(folder, login, _GROUP if name.startswith("home") else None)
         folder.chmod(mode)
     tree = root / "tree"
-    tree.mkdir()
-    for name in ("secure_ml", "data", "secure_ml_tests"):
-        shutil.copytree(_CHECKOUT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "dagster.yaml", "workspace.yaml", "requirements.lock"):
-        shutil.copy(_CHECKOUT / name, tree / name)
-    _open_to_others(tree, *tree.rglob("*"))
+    python = lay_out_code(tree, root / "venv")
     environ = {
         "PATH": os.defpath + ":/usr/sbin:/sbin",
         "LANG": "C.UTF-8",
@@ -325,26 +320,41 @@ def _lay_out(root: Path) -> Separated:
         # Most tests here look at one environment alone.
         "SECURE_ML_PROMOTION": "recorded",
     }
-    made = Separated(root, tree, _interpreter(root, tree), environ)
+    made = Separated(root, tree, python, environ)
     give_roles(made, ACTORS)
     return made
 
 
-def _interpreter(root: Path, tree: Path) -> Path:
-    """A virtual environment that every user can enter; the developer's own may lie in a closed home."""
+def lay_out_code(tree: Path, venv: Path, *, seen_at: Path | None = None) -> Path:
+    """A copy of the checkout, and a virtual environment that every user can enter; the interpreter.
+
+    Args:
+        tree: where the copy goes.
+        venv: where the environment goes; the developer's own may lie in a closed home.
+        seen_at: where the copy is mounted when it is used, with the environment below it; by default where it is.
+    """
+    for name in ("secure_ml", "data", "secure_ml_tests"):
+        shutil.copytree(_CHECKOUT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "dagster.yaml", "workspace.yaml", "requirements.lock"):
+        shutil.copy(_CHECKOUT / name, tree / name)
+    _open_to_others(tree, *tree.rglob("*"))
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     found = [Path(sys.base_prefix) / "bin" / version, Path("/usr/bin") / version, Path("/usr/local/bin") / version]
     base = next((path for path in found if path.exists() and _reachable(path.resolve())), None)
     if base is None:
         pytest.fail(f"no {version} that other users may start; install the system's own")
-    subprocess.run([base, "-m", "venv", "--without-pip", root / "venv"], check=True)
-    (packages,) = (root / "venv").glob("lib/python*/site-packages")
+    subprocess.run([base, "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
     ours = Path(pytest.__file__).resolve().parents[1]
     if not _reachable(ours):
-        subprocess.run(["cp", "-al", ours, root / "packages"], check=True)
-        ours = root / "packages"
-    (packages / "tree.pth").write_text(f"{tree}\n{ours}\n", encoding="utf-8")
-    return root / "venv" / "bin" / "python"
+        subprocess.run(["cp", "-al", ours, venv / "packages"], check=True)
+        ours = (seen_at / venv.name if seen_at else venv) / "packages"
+    (packages / "tree.pth").write_text(f"{seen_at or tree}\n{ours}\n", encoding="utf-8")
+    script = venv / "bin" / "secure-ml"
+    program = "import sys\nfrom secure_ml.cli.main import main\nsys.exit(main())\n"
+    script.write_text(f"#!{(seen_at / venv.name if seen_at else venv) / 'bin' / 'python'}\n{program}", encoding="utf-8")
+    script.chmod(0o755)
+    return venv / "bin" / "python"
 
 
 def _reachable(path: Path) -> bool:

@@ -102,9 +102,8 @@ def driven(made: Separated) -> dict[str, Any]:
 def in_view(made: Separated, command: list[str]) -> subprocess.CompletedProcess[str]:
     """The command, confined, with the installation's code in view."""
     packages = Path(pytest.__file__).resolve().parents[1]
-    readable = {made.tree, made.root / "venv", packages, made.root / "packages"}
-    shown = {path for path in readable if path.exists()}
-    with confined(pwd.getpwnam(RUN_USER), readable=shown, writable={made.home}) as (before, descriptor):
+    readable = {made.tree, made.root / "venv", packages}
+    with confined(pwd.getpwnam(RUN_USER), readable=readable, writable={made.home}) as (before, descriptor):
         return subprocess.run(
             [*before, *command],
             pass_fds=(descriptor,),
