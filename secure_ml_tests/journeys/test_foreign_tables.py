@@ -72,12 +72,12 @@ def _run(home: Path, table: Foreign) -> tuple[list[Outcome], Evidence]:
     """Runs the project to its end, and reads the evidence through the door."""
     import os
 
-    definitions, installation = build(ENVIRONMENT), open_installation()
-    project = installation.projects[table.project]
+    definitions, client = build(ENVIRONMENT), open_installation()
+    project = client.projects[table.project]
     runs = plan(project, until=Stage.REGISTERED, partition=None)
     with dagster_instance(read_settings(os.environ)) as instance:
-        outcomes = execute(definitions, instance, project, ENVIRONMENT, runs, on_done=lambda outcome: None)
-    door = installation.door(environment=ENVIRONMENT, project=table.project, run_id="journey")
+        outcomes = execute(client, definitions, instance, project, ENVIRONMENT, runs, on_done=lambda outcome: None)
+    door = client.door(environment=ENVIRONMENT, project=table.project, run_id="journey")
     _, validated = door.assess(Stage.VALIDATED, "")
     return outcomes, read_evidence(validated)
 
