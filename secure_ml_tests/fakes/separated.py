@@ -37,6 +37,9 @@ from secure_ml_tests.fakes.small_project import (
 )
 
 KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON = "smltest-kernel", "smltest-run", "smltest-judge", "smltest-person"
+SCIENTIST, COLLEAGUE = "smltest-scientist", "smltest-colleague"
+"""People who may read ciphertext, and look at what the kernel gives them the keys of."""
+
 ENVIRONMENT = "training"
 _GROUP = "smltest-vault"
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -350,6 +353,8 @@ def lay_out_code(tree: Path, venv: Path, *, seen_at: Path | None = None) -> Path
         subprocess.run(["cp", "-al", ours, venv / "packages"], check=True)
         ours = (seen_at / venv.name if seen_at else venv) / "packages"
     (packages / "tree.pth").write_text(f"{seen_at or tree}\n{ours}\n", encoding="utf-8")
+    # As `make setup` does: nobody who runs this code may write beside it.
+    subprocess.run([base, "-m", "compileall", "-q", tree / "secure_ml"], check=True)
     script = venv / "bin" / "secure-ml"
     program = "import sys\nfrom secure_ml.cli.main import main\nsys.exit(main())\n"
     script.write_text(f"#!{(seen_at / venv.name if seen_at else venv) / 'bin' / 'python'}\n{program}", encoding="utf-8")
@@ -375,12 +380,12 @@ def _make_users() -> None:
     with (Path(tempfile.gettempdir()) / "smltest-users.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["groupadd", "--system", "--force", _GROUP], check=True, capture_output=True)
-        for login in (KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON):
+        for login in (KERNEL_USER, RUN_USER, ASSESSOR_USER, PERSON, SCIENTIST, COLLEAGUE):
             try:
                 pwd.getpwnam(login)
             except KeyError:
                 subprocess.run([*making, login], check=True, capture_output=True)
-            if login in {RUN_USER, ASSESSOR_USER}:
+            if login in {RUN_USER, ASSESSOR_USER, SCIENTIST, COLLEAGUE}:
                 subprocess.run(["usermod", "-aG", _GROUP, login], check=True, capture_output=True)
 
 
