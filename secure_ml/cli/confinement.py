@@ -54,7 +54,7 @@ def keep_memory_private() -> None:
 
 @contextmanager
 def confined(
-    user: pwd.struct_passwd, *, readable: Collection[Path], writable: Collection[Path]
+    user: pwd.struct_passwd, *, readable: Collection[Path], writable: Collection[Path], hidden: Collection[Path] = ()
 ) -> Iterator[tuple[list[str], int]]:
     """What a command is put behind so that it runs confined, and a descriptor that it must be handed (`pass_fds`).
 
@@ -67,6 +67,7 @@ def confined(
         user: becomes the command's user.
         readable: folders and files in view.
         writable: folders in view where the user's own rights decide.
+        hidden: folders that are empty where they would be in view; what lies deeper and is named above is there.
 
     Raises:
         RunError: a tool is missing, or the machine is of a kind whose system calls are not known here.
@@ -79,8 +80,7 @@ def confined(
         os.write(descriptor, socket_filter(platform.machine()))
         os.lseek(descriptor, 0, os.SEEK_SET)
         ways = [option for path in _ways_to({*readable, *writable}) for option in ("--perms", "0755", "--dir", path)]
-        seen = [option for path in _outermost_first(readable) for option in ("--ro-bind", path, path)]
-        changed = [option for path in _outermost_first(writable) for option in ("--bind", path, path)]
+        mounts = _mounts(readable=readable, writable=writable, hidden=hidden)
         namespaces = ["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         system = [option for path in _SYSTEM for option in ("--ro-bind-try", path, path)]
         own = ["--proc", "/proc", "--dev", "/dev"]
@@ -89,7 +89,7 @@ def confined(
         ends = ["--die-with-parent", "--new-session", "--seccomp", str(descriptor)]
         who = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
         rights = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-        view = [*system, *own, *ways, *seen, *changed]
+        view = [*system, *own, *ways, *mounts]
         yield ["bwrap", *namespaces, *view, *ends, "--", "setpriv", *who, *rights, "--"], descriptor
     finally:
         os.close(descriptor)
@@ -135,11 +135,22 @@ def _return(value: int) -> bytes:
     return struct.pack("=HBBI", _RETURN, 0, 0, value)
 
 
-def _outermost_first(paths: Collection[Path]) -> list[str]:
-    """What lies inside another comes after it, or it would be hidden. The whole machine is no view."""
-    return [str(path) for path in sorted({path for path in paths if path != Path("/")}, key=lambda p: len(p.parts))]
+def _mounts(*, readable: Collection[Path], writable: Collection[Path], hidden: Collection[Path]) -> list[str]:
+    """What lies inside another comes after it, or it would be covered. The whole machine is no view."""
+    shown = [Path(path) for path in _SYSTEM] + [*readable, *writable]
+    covered = {path for path in hidden if any(path.is_relative_to(place) for place in shown)}
+    made = [(path, ["--ro-bind", str(path), str(path)]) for path in readable]
+    made += [(path, ["--bind", str(path), str(path)]) for path in writable]
+    made += [(path, ["--tmpfs", str(path)]) for path in covered]
+    return [
+        option
+        for path, options in sorted(made, key=lambda mount: len(mount[0].parts))
+        if path != Path("/")
+        for option in options
+    ]
 
 
 def _ways_to(paths: Collection[Path]) -> list[str]:
     """The folders that lead there, of which nothing else is seen."""
-    return _outermost_first({parent for path in paths for parent in path.parents})
+    found = {parent for path in paths for parent in path.parents} - {Path("/")}
+    return [str(path) for path in sorted(found, key=lambda path: len(path.parts))]

@@ -2,6 +2,9 @@
 
 Belongs here: who a run becomes, what it gets to see, and hearing from it. Must stay out: what a run does; the launcher
 loads no project's code, since it is root's.
+
+The source is all that a run can meet in clear, and `raw` alone reads it. So the runs that make `raw` have a worker of
+their own. In the view of the others there is no source, and no URL of one was ever in their memory.
 """
 
 import os
@@ -9,22 +12,24 @@ import pwd
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from itertools import groupby
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from dagster._core.utils import make_new_run_id
 
+from secure_ml.access.actions import Environment
+from secure_ml.access.stages import Stage
 from secure_ml.cli.confinement import confined
 from secure_ml.cli.screen import harmless
-from secure_ml.cli.worker import LONGEST_LINE, ask, command, read_outcome
+from secure_ml.cli.worker import LONGEST_LINE, PREPARED, ask, command, read_outcome
 from secure_ml.guard.lines import LineRedactor
 from secure_ml.guard.redaction import standard_redactor
 from secure_ml.orchestration.resources import ticket_tag
 from secure_ml.orchestration.runs import Outcome, Planned, RunError
-from secure_ml.policy.projects import Project
+from secure_ml.policy.projects import POLICY_FILE, Project
 from secure_ml.posture import DAGSTER_URL
 from secure_ml.settings import Settings
 from secure_ml.vault.client import Client
@@ -55,84 +60,158 @@ def launch(
         RunError: this process is not root's, the runs' user does not exist, or runs cannot be confined here.
         AccessRefused: whoever asks may not start the run.
     """
-    outcomes = []
     user = _run_user(client.settings, environment)
-    asked = (_ask(client, project, environment, planned) for planned in runs)
     # Whoever may not start the first is told before there is a worker.
-    first = next(asked)
-    with _worker(client.settings, project, environment, user) as exchange:
-        for planned, run_id, line in chain((first,), asked):
-            outcome = read_outcome(exchange(line), planned, run_id=run_id)
-            outcomes.append(outcome)
-            on_done(outcome)
-            if not outcome.success:
-                break
+    first = _ask(client, project, environment, runs[0])
+    outcomes: list[Outcome] = []
+    with ExitStack() as workers:
+
+        def start(part: Sequence[Planned]) -> _Worker:
+            program = command(project.policy.project, environment)
+            process = begin(client, project, environment, user, program, with_source=_reads_source(part[0]))
+            return workers.enter_context(_Worker(process, user.pw_name))
+
+        parts = [tuple(part) for _, part in groupby(runs, key=_reads_source)]
+        worker = start(parts[0])
+        for part, following in zip(parts, (*parts[1:], None), strict=True):
+            # Not all at once, since each makes Dagster's records where there are none: the next while this one works.
+            worker.wait_until_prepared()
+            successor = None if following is None else start(following)
+            for planned in part:
+                run_id, line = _ask(client, project, environment, planned) if outcomes else first
+                outcomes.append(read_outcome(worker.execute(line), planned, run_id=run_id))
+                on_done(outcomes[-1])
+                if not outcomes[-1].success:
+                    return outcomes
+            worker.close()
+            worker = successor or worker
     return outcomes
 
 
-def _ask(client: Client, project: Project, environment: str, planned: Planned) -> tuple[Planned, str, str]:
-    """A run, its id, and the line that asks a worker for it, with its ticket."""
+def _reads_source(planned: Planned) -> bool:
+    return Stage.RAW in planned.stages
+
+
+def _ask(client: Client, project: Project, environment: str, planned: Planned) -> tuple[str, str]:
+    """The id of a run, and the line that asks a worker for it, with its ticket."""
     run_id = make_new_run_id()
     ticket = client.ticket(
         environment=environment, project=project.policy.project, run_id=run_id, stages=planned.stages
     )
-    return planned, run_id, ask(planned, run_id=run_id, ticket=ticket_tag(ticket))
+    return run_id, ask(planned, run_id=run_id, ticket=ticket_tag(ticket))
 
 
-@contextmanager
-def _worker(
-    settings: Settings, project: Project, environment: str, user: pwd.struct_passwd
-) -> Iterator[Callable[[str], str]]:
-    """A worker, to which a line is given and which gives one back."""
-    readable = {*_code(), settings.projects, project.folder, *_source(project, os.environ)}
-    readable |= _places_of(os.environ.get(DAGSTER_URL, ""))
-    readable |= {place.parent for place in (settings.kernel_socket, settings.assessor_socket) if place is not None}
-    shown = {path for path in readable if path.exists()}
-    with confined(user, readable=shown, writable={settings.home}) as (confinement, descriptor):
-        process = subprocess.Popen(  # noqa: S603 - fixed tools, and our own module
-            [*confinement, *command(project.policy.project, environment)],
+def begin(
+    client: Client,
+    project: Project,
+    environment: str,
+    user: pwd.struct_passwd,
+    program: Sequence[str],
+    *,
+    with_source: bool,
+) -> subprocess.Popen[bytes]:
+    """Starts a program in the view that a project's runs have.
+
+    Args:
+        client: knows the installation, and the other projects, whose tables are nobody's here.
+        project: the project, as the environment sees it.
+        environment: one of those that `user` runs.
+        user: becomes its user.
+        program: the worker's command.
+        with_source: whether the project's table, or the URL of its database, is in view.
+
+    Raises:
+        RunError: runs cannot be confined here, or the table is not apart from what every run needs.
+    """
+    settings, own = client.settings, _source(project, os.environ) if with_source else set()
+    needed = {*_code(), settings.home, *_places_of(os.environ.get(DAGSTER_URL, ""))}
+    needed |= {place.parent for place in (settings.kernel_socket, settings.assessor_socket) if place is not None}
+    policies = {each.folder / POLICY_FILE for each in client.projects.values()}
+    # Tables may lie beside policies, those of unfinished drafts among them.
+    closed = {settings.projects, *_tables(client.projects.values())} - own
+    hidden = {folder for folder in closed if folder.is_dir()}
+    if shared := sorted(hidden & needed):
+        raise RunError(
+            f"{shared[0]} holds a project's table, and what every run needs: put the table into a folder of its own, "
+            "and name that in the policy"
+        )
+    shown = {path for path in needed | policies | own if path.exists()} - {settings.home}
+    with confined(user, readable=shown, writable={settings.home}, hidden=hidden) as (confinement, descriptor):
+        return subprocess.Popen(  # noqa: S603 - fixed tools, and our own module
+            [*confinement, *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environ(os.environ, settings, project, user),
+            env=_environ(os.environ, settings, user, also=project.policy.source.url_env if with_source else None),
             cwd=settings.home,
             pass_fds=(descriptor,),
             # An interrupt at the terminal is this process's to pass on.
             start_new_session=True,
         )
-    told, heard, said = process.stdin, process.stdout, process.stderr
-    if told is None or heard is None or said is None:
-        raise RunError("the worker has no pipes")
-    hearing = threading.Thread(target=_pass_on, args=(said,), daemon=True)
-    hearing.start()
 
-    def exchange(line: str) -> str:
+
+class _Worker:
+    """A worker, which is given a line for each run and gives one back.
+
+    Args:
+        process: it.
+        login: its user.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], login: str) -> None:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise RunError("the worker has no pipes")
+        self._process, self._login, self._was_asked = process, login, False
+        self._told, self._heard = process.stdin, process.stdout
+        self._hearing = threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True)
+        self._hearing.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait_until_prepared(self) -> None:
+        """Returns once it waits for its first line."""
+        if self._answer() != PREPARED:
+            raise self._ended()
+
+    def execute(self, line: str) -> str:
+        """What a run came to that is asked for by this line."""
+        self._was_asked = True
         try:
-            told.write(line.encode())
-            told.flush()
-            answer = heard.readline(LONGEST_LINE)
+            self._told.write(line.encode())
+            self._told.flush()
         except OSError:
-            answer = b""
+            raise self._ended() from None
+        return self._answer()
+
+    def close(self) -> None:
+        """Ends it, once or again: without its line it ends by itself, and interrupts a run that is in its way."""
+        with suppress(OSError):
+            self._told.close()
+        if not self._was_asked:
+            self._process.kill()
+        try:
+            self._process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._hearing.join(_PATIENCE_SECONDS)
+        self._heard.close()
+
+    def _answer(self) -> str:
+        answer = self._heard.readline(LONGEST_LINE)
         if not answer.endswith(b"\n"):
-            process.kill()
-            raise RunError(
-                f"the worker of user {user.pw_name} ended; its message stands above, and the log tells what was done"
-            )
+            raise self._ended()
         return answer.decode("utf-8", "replace")
 
-    try:
-        yield exchange
-    finally:
-        # Without its line the worker ends, and interrupts a run that is in its way.
-        with suppress(OSError):
-            told.close()
-        try:
-            process.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        hearing.join(_PATIENCE_SECONDS)
-        heard.close()
+    def _ended(self) -> RunError:
+        self._process.kill()
+        return RunError(
+            f"the worker of user {self._login} ended; its message stands above, and the log tells what was done"
+        )
 
 
 def _pass_on(said: IO[bytes]) -> None:
@@ -152,7 +231,7 @@ def _run_user(settings: Settings, environment: str) -> pwd.struct_passwd:
     if login is None:
         raise RunError(f"SECURE_ML_RUN_USERS names no user for {environment}; add {environment}=LOGIN")
     if os.geteuid() != 0:
-        raise RunError(f"runs execute as the user {login}: start this with sudo, or launch them from Dagster's pages")
+        raise RunError(f"runs execute as the user {login}: start this with sudo, as docs/separated.md says")
     try:
         user = pwd.getpwnam(login)
     except KeyError:
@@ -172,12 +251,21 @@ def _code() -> set[Path]:
 
 def _source(project: Project, environ: Mapping[str, str]) -> set[Path]:
     """Where the project's own table is: a folder, or the socket or file of a database."""
-    source = project.policy.source
-    if source.path is None:
-        return _places_of(environ.get(source.url_env or "", ""))
-    fixed = Path(source.path.partition("{")[0] + "_").parent
-    named = project.folder / fixed
+    if project.policy.source.path is None:
+        return _places_of(environ.get(project.policy.source.url_env or "", ""))
+    named = _folder(project)
     return {named, named.resolve()}
+
+
+def _tables(projects: Iterable[Project]) -> set[Path]:
+    """The folders of the tables of these projects, in every environment."""
+    seen = [project.seen_in(environment) for project in projects for environment in Environment]
+    return {_folder(project).resolve() for project in seen if project.policy.source.path is not None}
+
+
+def _folder(project: Project) -> Path:
+    fixed = (project.policy.source.path or "").partition("{")[0]
+    return project.folder / Path(fixed + "_").parent
 
 
 def _places_of(database_url: str) -> set[Path]:
@@ -198,9 +286,8 @@ def _places_of(database_url: str) -> set[Path]:
 
 
 def _environ(
-    environ: Mapping[str, str], settings: Settings, project: Project, user: pwd.struct_passwd
+    environ: Mapping[str, str], settings: Settings, user: pwd.struct_passwd, *, also: str | None
 ) -> dict[str, str]:
-    """What the worker is told: places, and the source's URL; no secret of the kernel's or of whoever asks."""
-    kept = {*_KEPT, project.policy.source.url_env}
+    """What a worker is told: places, and `also`, the source's URL; no secret of the kernel's or of whoever asks."""
     own = {"HOME": user.pw_dir, "XDG_CACHE_HOME": str(settings.temporary)}
-    return {name: value for name, value in environ.items() if name in kept} | own
+    return {name: value for name, value in environ.items() if name in {*_KEPT, also}} | own

@@ -3,9 +3,9 @@
 Belongs here: the worker's loop, and the words it exchanges with its launcher. Must stay out: users, namespaces and
 tickets (the launcher sees to them before the worker starts).
 
-A line of JSON comes in for each run, and one goes out when it has ended. The worker imports and builds once what its
-runs need, and forks for each: what a run does to its process, the next does not see. In its namespace there is nothing
-but itself and its runs, so that it ends whatever a run has left behind.
+It says when it is prepared. Then a line of JSON comes in for each run, and one goes out when it has ended. It imports
+and builds once what its runs need, and forks for each: what a run does to its process, the next does not see. In its
+namespace there is nothing but itself and its runs, so that it ends whatever a run has left behind.
 """
 
 import json
@@ -31,6 +31,9 @@ from secure_ml.orchestration.runs import Outcome, Planned, RunError
 
 LONGEST_LINE = 2**22
 """Bytes of what a worker says of one run; more than this is no outcome."""
+
+PREPARED = "prepared\n"
+"""What a worker says first, once it waits to be asked."""
 
 _INTERRUPT_SECONDS = 10
 _REAPING_SECONDS = 0.005
@@ -81,6 +84,7 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     with _prepared(project, environment) as execute, os.fdopen(0, "rb", buffering=0, closefd=False) as asked:
+        os.write(answers, PREPARED.encode())
         while line := asked.readline():
             os.write(answers, _in_a_child(json.loads(line), execute, answers))
 

@@ -87,7 +87,7 @@ def _told() -> dict[str, Any]:
     with separated(change=whole_way, started=False) as made, _listening(made.root) as listeners:
         (made.tree / "secure_ml" / "defs" / "addition.py").write_text(_PLANTED, encoding="utf-8")
         made.start()
-        told = {**_places(made), "network": listeners.told()}
+        told = {**_places(made), "project": str(made.projects / "clinic"), "network": listeners.told()}
         (made.home / "told.json").write_text(json.dumps(told), encoding="utf-8")
         (made.home / "told.json").chmod(0o644)
         code, shown = made.secure_ml_at_a_terminal("run", "clinic")

@@ -42,6 +42,13 @@ def _open_to_write(path: Path) -> str:
 
 
 @during("masked")
+@during("split")
+def source(run: Run) -> list[str]:
+    """What lies where the project's policy and table are."""
+    return sorted(os.listdir(run.told["project"]))
+
+
+@during("masked")
 def processes(run: Run) -> dict[str, int]:
     """User of each process that is in view."""
     return {pid: Path("/proc", pid).stat().st_uid for pid in os.listdir("/proc") if pid.isdigit()}
