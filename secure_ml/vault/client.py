@@ -111,6 +111,7 @@ class Client:
         Raises:
             AccessRefused: a column or side is not for this user, nor covered by a grant; says which.
             NothingThere, ChecksNotPassed, StaleVersion, Tampered: as `Door.open`.
+            StorageError: this user may not read the vault's files.
         """
         address = Address(environment, project, stage, partition)
         return explore(

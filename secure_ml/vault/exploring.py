@@ -6,6 +6,7 @@ A look shows no more of a version than it opens: the columns that may be looked 
 reading of rows is decided anew, so a grant that ran out gives nothing more.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,7 +26,7 @@ from secure_ml.policy.project import Policy
 from secure_ml.vault.admission import Admission
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.door import read_rows, version_folder
-from secure_ml.vault.errors import AccessRefused, HeadMoved, VaultError
+from secure_ml.vault.errors import AccessRefused, HeadMoved, StorageError, VaultError
 from secure_ml.vault.governing import require_current
 from secure_ml.vault.grant_store import GrantStore
 from secure_ml.vault.labels import PUBLIC, STRICTEST, Label
@@ -94,6 +95,7 @@ def explore(
     Raises:
         AccessRefused: a column or side is not for whoever asks, nor covered by a grant; says which.
         NothingThere, ChecksNotPassed, StaleVersion, Tampered: as `Door.open`.
+        StorageError: this user may not read the vault's files. No key was asked for.
     """
     stage = Stage(address.stage)
     default = (TRAIN,) if stage is Stage.SPLIT else ()
@@ -104,6 +106,7 @@ def explore(
     opened = kernel.send(OpenForActor.model_validate({**place, "columns": tuple(columns or ())}))
     if not isinstance(opened, OpenedForActor):
         raise TypeError(f"the kernel answered {type(opened).__name__} where OpenedForActor was due")
+    _require_readable(root)
     schema = pa.ipc.read_schema(pa.py_buffer(opened.schema_ipc))
     folder = version_folder(root, address, opened.version_id)
     parts = [Part(**part.model_dump()) for part in opened.parts]
@@ -117,6 +120,15 @@ def explore(
 
     labels = {name: Label.from_json(value) for name, value in opened.labels.items()}
     return Dataset(schema, labels, scan, origins=(opened.version_id,))
+
+
+def _require_readable(root: Path) -> None:
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise StorageError(
+            f"{root}: this user does not get at the vault's encrypted files: see that SECURE_ML_HOME is the "
+            "installation's, and have an administrator put this login into the group that may read them "
+            "(docs/separated.md, A look at data)"
+        )
 
 
 class Exploring:

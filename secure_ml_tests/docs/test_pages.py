@@ -42,7 +42,7 @@ def test_every_link_leads_to_a_file_and_heading_that_are_there(page: Path) -> No
 @pytest.mark.parametrize("page", pages(), ids=named)
 def test_every_block_says_what_it_is(page: Path) -> None:
     for block in blocks(page):
-        assert block.kind in {"bash", "console", "mermaid", "text", "yaml"}, block.lines[:1]
+        assert block.kind in {"bash", "console", "mermaid", "python", "text", "yaml"}, block.lines[:1]
 
 
 @pytest.mark.parametrize("folder", INDEXED, ids=named)

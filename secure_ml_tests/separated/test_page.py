@@ -25,7 +25,7 @@ from secure_ml_tests.fakes.small_project import as_csv, attributes, rows, write_
 pytestmark = pytest.mark.journey
 
 PAGE = (ROOT / "docs" / "separated.md").read_text(encoding="utf-8")
-PERSON = "engineer"
+PERSON, SCIENTIST = "engineer", "scientist"
 _BLOCK = re.compile(r"(?P<before>(?:[^\n]+\n)*)\n```(?P<kind>console|text|yaml)\n(?P<body>.*?)```", re.DOTALL)
 _FILE = re.compile(r"`(/etc/[\w/.-]+)`")
 _ENVIRON = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -47,6 +47,7 @@ mount -t tmpfs -o mode=755 none /opt
 mkdir /opt/secure-ml
 mount --bind "$made/code" /opt/secure-ml
 useradd --create-home --home-dir /run/engineer engineer
+useradd --no-create-home --home-dir /nonexistent scientist
 # Nobody is there to type a password.
 echo 'Defaults !authenticate' > /etc/sudoers.d/without-password
 """
@@ -55,7 +56,10 @@ echo 'Defaults !authenticate' > /etc/sudoers.d/without-password
 def root_script() -> str:
     """What root types and writes, in the order of the page."""
     lines = [_ANOTHER_FACE]
-    for block in _BLOCK.finditer(PAGE.partition("## Use")[0]):
+    for block in _BLOCK.finditer(PAGE.partition("## Use")[0] + section("A look at data")):
+        if block["body"].startswith("# install -m 644"):
+            # The other way to start the services: there is no systemd here (test_units.py).
+            continue
         if block["kind"] == "console":
             if "secure-ml kernel" in block["body"]:
                 # A project of its own, where the page has policies lie.
@@ -69,9 +73,13 @@ def root_script() -> str:
 
 def person_script() -> str:
     """What the person types, with the small project in place of the shipped one."""
-    (block,) = (found for found in _BLOCK.finditer(PAGE.partition("## Use")[2]) if found["kind"] == "console")
+    (block,) = (found for found in _BLOCK.finditer(section("Use")) if found["kind"] == "console")
     lines = [typed(line, "$ ") for line in block["body"].splitlines()]
     return "\n".join(["set -eu", *lines]).replace("loan_approval", "clinic")
+
+
+def section(heading: str) -> str:
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def typed(line: str, prompt: str) -> str:
@@ -175,6 +183,30 @@ def test_the_actor_is_the_person_and_the_judge_is_the_assessor(installed: Instal
     entries = json.loads(told.stdout)
     assert [actor for action, actor in entries if action == "version.commit"] == ["person:first.engineer"]
     assert [actor for action, actor in entries if action == "verdict.record"] == ["service:assessor"]
+
+
+def test_a_person_of_the_vaults_group_looks_at_what_their_role_opens(installed: Installed) -> None:
+    look = (
+        "from secure_ml.access.stages import Stage; from secure_ml.definitions import open_installation;"
+        "place = dict(environment='training', project='clinic', stage=Stage.MASKED);"
+        f"look = open_installation().explore(**place, purpose={attributes()['purpose']!r});"
+        "print(look.read().schema.names)"
+    )
+    command = f"/opt/secure-ml/.venv/bin/python -c {shlex.quote(look)}"
+    said = installed.by(SCIENTIST, command)
+    assert said.stdout == "['region', 'diagnosis', 'approved']\n", said.stderr
+    assert "no role" in installed.by(PERSON, command).stderr
+
+
+def test_a_table_beside_its_policy_is_covered_below_etc_too_but_where_raw_is_made(installed: Installed) -> None:
+    view = (
+        "import pwd; from secure_ml.cli.launcher import begin; from secure_ml.definitions import open_installation;"
+        "client, user = open_installation(), pwd.getpwnam('secure-ml-run');"
+        "who = (client, client.projects['clinic'], 'training', user, ['ls', '/etc/secure-ml/projects/clinic']);"
+        "print(*(begin(*who, with_source=source).communicate()[0].split() for source in (True, False)))"
+    )
+    said = installed.by("root", f"/opt/secure-ml/.venv/bin/python -c {shlex.quote(view)}")
+    assert said.stdout == "[b'defs.yaml', b'table.csv'] [b'defs.yaml']\n", said.stderr
 
 
 def test_only_the_kernels_user_reads_keys_and_state(installed: Installed) -> None:
