@@ -7,6 +7,10 @@ it. So a store that lacks a concluded change is an older one, put back, and noth
 an announced change met a crash in between, and the change is made. The two are compared at every use, since a store can
 be put back under a process that lives on. Beyond the number, what the log knows to be destroyed is not handed out,
 whatever the store says of itself.
+
+Others change log and store while one looks, and no transaction spans both. The log is read first, then the store: what
+was concluded by then the store has. Where it has more, the log is read again: whatever the store has was announced by
+then. What the log came to know only after the store was read says nothing against what was read there.
 """
 
 import os
@@ -301,15 +305,15 @@ class KeyCustody:
             KeyServiceError: There is nothing to recover; or the store or a service fails: begin again.
             StateError: The log is unavailable.
         """
-        known, mark = self._history.read(), self._store.mark()
-        if known.store_id not in (None, mark.store_id):
+        known, mark, now = self._history.read(), self._store.mark(), self._history.read()
+        if now.store_id not in (None, mark.store_id):
             raise KeyStoreMismatch(_FOREIGN.format(place=self._store.place))
-        if known.settled <= mark.generation <= known.announced:
+        if known.settled <= mark.generation <= now.announced:
             raise KeyServiceError("the key store is as new as the audit log: there is nothing to recover")
         details: dict[str, Detail] = {"store_generation": mark.generation, "log_generation": known.settled}
         self._record("key.recover", "allowed", cause, details)
         lost: tuple[str, ...] = ()
-        if mark.generation > known.announced:
+        if mark.generation > now.announced:
             self._record_store(mark, cause)
         else:
             lost = self._make_again(mark.generation, known.settled)
@@ -346,10 +350,10 @@ class KeyCustody:
             self._require(self._store.mark(), known)
             raise
         self._require(opened.mark, known)
-        alive_again = known.destroyed & (targets | opened.opened_with)
+        alive_again = known.destroyed(targets | opened.opened_with)
         if alive_again:
             raise KeyStoreRolledBack(
-                f"{self._store.place} holds {min(alive_again)}, which the audit log knows to be destroyed; restore the "
+                f"{self._store.place} holds {alive_again[0]}, which the audit log knows to be destroyed; restore the "
                 "key store from its newest backup"
             )
         return opened.keys
@@ -374,7 +378,7 @@ class KeyCustody:
             with self._state.transaction() as connection:
                 known = self._history.read_in(connection)
                 if known.pending is None:
-                    if target in known.destroyed or (kind == "key.create" and self._store.holds(target)):
+                    if known.destroyed((target,)) or (kind == "key.create" and self._store.holds(target)):
                         return None
                     change = Change(known.settled + 1, kind, target)
                     self._log.append(connection, change.event("allowed", by))
@@ -409,13 +413,14 @@ class KeyCustody:
         return self._history.read()
 
     def _require(self, mark: Mark, known: Known) -> None:
+        """Hold a mark against what the log said before the mark was read."""
+        now = known
         if known.store_id is None:
             self._record_store(mark, self._own, unless_known=True)
-            known = self._history.read()
+            now = self._history.read()
         elif mark.generation > known.announced:
-            # The store was read after the log: another process may have made a change in between.
-            known = self._history.read()
-        if mark.store_id != known.store_id:
+            now = self._history.read()
+        if mark.store_id != now.store_id:
             raise KeyStoreMismatch(_FOREIGN.format(place=self._store.place))
         if mark.generation < known.settled:
             raise KeyStoreRolledBack(
@@ -423,15 +428,17 @@ class KeyCustody:
                 "older copy, in which destroyed keys are alive again. Restore a copy made after "
                 f"{known.settled_at}, or let `secure-ml keys recover` destroy them again"
             )
-        if mark.generation > known.announced:
+        if mark.generation > now.announced:
             raise KeyStoreMismatch(
-                f"{self._store.place} is at change {mark.generation} and the audit log at {known.announced}: the state "
+                f"{self._store.place} is at change {mark.generation} and the audit log at {now.announced}: the state "
                 "database is an older copy. Restore a newer one, or let `secure-ml keys recover` put it on record"
             )
 
     def _record_store(self, mark: Mark, by: Cause, *, unless_known: bool = False) -> None:
         with self._state.transaction() as connection:
-            if unless_known and self._history.read_in(connection).store_id is not None:
+            now = self._history.read_in(connection)
+            # Two may be at it; whoever is second must not set the log back.
+            if now.store_id is not None and (unless_known or mark.generation <= now.announced):
                 return
             details: dict[str, Detail] = {"store_id": mark.store_id, "generation": mark.generation}
             self._log.append(

@@ -4,7 +4,7 @@ Belongs here: an index in memory, read from the log itself. Must stay out: trust
 """
 
 import threading
-from collections.abc import Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -27,19 +27,25 @@ class Known:
         settled: Number of the last change that the log concluded; 0 before the first.
         settled_at: When, by the writer's clock; "" before the first.
         pending: A change that was announced and not concluded.
-        destroyed: Targets of all destructions that were concluded; it may grow while it is looked at.
+        size: Entries of the log at that moment.
+        destructions: By its target, the index of the entry that concluded a destruction. Others may add to it later.
     """
 
     store_id: str | None
     settled: int
     settled_at: str
     pending: Change | None
-    destroyed: Set[str]
+    size: int
+    destructions: Mapping[str, int]
 
     @property
     def announced(self) -> int:
         """Number of the last change that was announced."""
         return self.pending.generation if self.pending is not None else self.settled
+
+    def destroyed(self, targets: Iterable[str]) -> list[str]:
+        """Those of these targets whose destruction was concluded by that moment, sorted."""
+        return sorted(target for target in targets if self.destructions.get(target, self.size) < self.size)
 
 
 class KeyHistory:
@@ -53,7 +59,7 @@ class KeyHistory:
         self._settled, self._settled_at = 0, ""
         self._pending: Change | None = None
         self._concluded: list[Change] = []
-        self._destroyed: set[str] = set()
+        self._destructions: dict[str, int] = {}
 
     def read(self) -> Known:
         """What the log says now.
@@ -84,7 +90,9 @@ class KeyHistory:
         entries, self._seen = self._log.signed_entries(connection, after=self._seen)
         for entry in entries:
             self._follow(entry)
-        return Known(self._store_id, self._settled, self._settled_at, self._pending, self._destroyed)
+        return Known(
+            self._store_id, self._settled, self._settled_at, self._pending, self._seen.size, self._destructions
+        )
 
     def _follow(self, entry: AuditEntry) -> None:
         if (entry.action, entry.outcome) == (STORE_KNOWN, "done"):
@@ -100,7 +108,7 @@ class KeyHistory:
         self._settle(change.generation, entry)
         self._concluded.append(change)
         if entry.outcome == "done" and change.kind == "key.destroy":
-            self._destroyed.add(change.target)
+            self._destructions.setdefault(change.target, entry.entry_index)
 
     def _settle(self, generation: int, entry: AuditEntry) -> None:
         self._settled, self._settled_at = generation, entry.time

@@ -23,6 +23,7 @@ from secure_ml.state.errors import StateError
 from secure_ml_tests.keys.opened_custody import FIRST, Place, at_commit, contexts, fail_the_commit, killed
 
 OTHER = replace(FIRST, version_id="version-2")
+Work = Callable[[], object] | None
 ENDED = Cause("person:officer", "run-9", "a person asked for erasure")
 
 
@@ -386,6 +387,108 @@ def test_makers_of_one_secret_at_once_get_the_same_and_the_log_has_it_once(place
     outcomes = [outcome for *_, outcome in place.told("key.create")]
     assert outcomes.count("done") == 1
     assert outcomes.count("allowed") == outcomes.count("done") + outcomes.count("failed")
+
+
+# Changes between the looks at log and store
+
+
+def around(
+    monkeypatch: pytest.MonkeyPatch, custody: KeyCustody, look: str, *, before: Work = None, after: Work = None
+) -> None:
+    """Others do something directly before and after this custody's next look at its store, and not at those within."""
+    method = getattr(custody._store, look)
+
+    def looking(*arguments: object) -> object:
+        monkeypatch.setattr(custody._store, look, method)
+        if before is not None:
+            before()
+        found = method(*arguments)
+        if after is not None:
+            after()
+        return found
+
+    monkeypatch.setattr(custody._store, look, looking)
+
+
+@pytest.mark.parametrize("look", ["read", "mark"])
+def test_changes_by_another_process_before_and_after_the_store_is_read_are_no_roll_back(
+    place: Place, custody: KeyCustody, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    key, other = custody.open(OTHER), place.custody()
+    around(
+        monkeypatch,
+        custody,
+        look,
+        before=lambda: other.secret("project/training/before", create=True),
+        after=lambda: other.secret("project/training/after", create=True),
+    )
+    if look == "mark":
+        custody.require_current()
+    assert custody.open(OTHER) == key
+    assert place.store().mark().generation == 2
+
+
+def test_a_key_that_another_thread_destroys_after_it_was_read_is_no_roll_back(
+    custody: KeyCustody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = custody.open(FIRST)
+    around(monkeypatch, custody, "read", after=lambda: (custody.destroy("version-1"), custody.require_current()))
+    assert custody.open(FIRST) == key
+    with pytest.raises(KeyDestroyed):
+        custody.open(FIRST)
+
+
+def test_a_rotation_that_another_thread_ends_after_a_key_was_read_is_no_roll_back(
+    custody: KeyCustody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = custody.open(FIRST)
+
+    def rotate() -> None:
+        custody.rotate(["training"], seconds=60)
+        custody.require_current()
+
+    around(monkeypatch, custody, "read", after=rotate)
+    assert custody.open(FIRST) == key
+    assert custody.open(FIRST) == key
+
+
+def test_changes_by_another_process_at_the_first_look_of_all_are_no_roll_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = place.custody()
+    around(monkeypatch, first, "mark", after=lambda: place.custody().secret("project/training/loans", create=True))
+    first.require_current()
+    assert place.told("key.store") == [("key.store", "keys", "done")]
+
+
+def test_a_change_by_another_process_leaves_nothing_to_recover(
+    place: Place, custody: KeyCustody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    custody.open(OTHER)
+    around(monkeypatch, custody, "mark", before=lambda: place.custody().destroy("version-1"))
+    with pytest.raises(KeyServiceError, match="nothing to recover"):
+        custody.recover(cause=ENDED)
+    assert place.told("key.recover") == []
+
+
+def test_a_copy_put_back_between_the_looks_is_refused_whatever_follows(
+    place: Place, custody: KeyCustody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer, keys = place.folder / "older", place.folder / "newer", place.key_store
+    custody.secret("project/training/loans", create=True)
+    shutil.copy2(keys, older)
+    custody.destroy("version-1")
+    shutil.copy2(keys, newer)
+    # Looked at before and after the reading, the store is the right one.
+    around(
+        monkeypatch,
+        custody,
+        "read",
+        before=lambda: shutil.copy2(older, keys),
+        after=lambda: (shutil.copy2(newer, keys), place.custody().secret("project/training/more", create=True)),
+    )
+    with pytest.raises(KeyStoreRolledBack, match="is at change 1 and the audit log at 2"):
+        custody.open(FIRST)
 
 
 def test_readers_and_writers_go_on_while_others_destroy(place: Place) -> None:
