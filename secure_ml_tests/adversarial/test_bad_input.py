@@ -21,6 +21,7 @@ from secure_ml_tests.fakes.loan_installation import (
     add_project,
     loan_installation,
 )  # fmt: skip
+from secure_ml_tests.fakes.needed import need
 
 ROWS = 120
 PLANTED = "Xyzzyphene Quuxenheimer"
@@ -241,8 +242,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], LoanInstallation]]:
 
     def mounted(size: str) -> LoanInstallation:
         made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", home], capture_output=True)
-        if made.returncode != 0:
-            pytest.skip("a small file system can be mounted by root only")
+        need(made.returncode == 0, "a small file system can be mounted by root only")
         return LoanInstallation(tmp_path)
 
     with loan_installation(tmp_path):

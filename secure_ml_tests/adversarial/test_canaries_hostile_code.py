@@ -15,7 +15,7 @@ import pytest
 
 from secure_ml_tests.adversarial.search import Texts, search, search_folder
 from secure_ml_tests.fakes.hostile_code import AADHAAR, EMAIL, NAME, PAN, PHONE
-from secure_ml_tests.fakes.postgres_server import postgres_server, programs
+from secure_ml_tests.fakes.postgres_server import postgres_server
 
 SQLITE = "{module: secure_ml.orchestration.storage, class: RedactedSqliteStorage, config: {base_dir: %s}}"
 POSTGRES = (
@@ -91,8 +91,6 @@ def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "sqlite":
         yield Hostile(home, (home,), hostile_runs(home, SQLITE % (home / "storage")))
         return
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed")
     with postgres_server() as server:
         printed = hostile_runs(home, POSTGRES % server.url)
         server.checkpoint()

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -84,6 +85,81 @@ def test_roots_are_those_known_for_rfc_6962() -> None:
     for leaf, root in zip(KNOWN_LEAVES, KNOWN_ROOTS, strict=True):
         tree.append(leaf_hash(bytes.fromhex(leaf)))
         assert tree.root().hex() == root
+
+
+# Inner nodes of the same trees, and proofs named by the beginnings of their nodes: transparency-dev/merkle, testdata.
+KNOWN_NODES = [
+    "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+    "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+    "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+    "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+    "b08693ec2e721597130641e8211e7eedccb4c26413963eee6c1e2ed16ffb1a5f",
+]
+KNOWN_INCLUSION = {
+    (0, 1): "", (0, 8): "96a296d2 5f083f0a 6b47aaf2", (5, 8): "bc1a0643 ca854ea1 d37ee418", (2, 3): "fac54203",
+    (1, 5): "6e340b9c 5f083f0a bc1a0643",
+}  # fmt: skip
+KNOWN_CONSISTENCY = {
+    (1, 1): "", (1, 8): "96a296d2 5f083f0a 6b47aaf2", (6, 8): "0ebc5d34 ca854ea1 d37ee418", (2, 5): "5f083f0a bc1a0643",
+    (6, 7): "0ebc5d34 b08693ec d37ee418",
+}  # fmt: skip
+
+
+def _known_proof(beginnings: str) -> list[bytes]:
+    found = {node[:8]: bytes.fromhex(node) for node in KNOWN_NODES + KNOWN_ROOTS}
+    return [found[beginning] for beginning in beginnings.split()]
+
+
+def _corrupted(proof: list[bytes], root: bytes) -> list[list[bytes]]:
+    """As the published vectors corrupt a proof: something before it, after it, missing, or with another bit."""
+    added = [extra for other in (b"", b"\0" * 32, root) for extra in ([other, *proof], [*proof, other])]
+    removed = [proof[:-1], proof[1:], []] if proof else []
+    changed = [
+        [*proof[:index], bytes([node[0] ^ 16]) + node[1:], *proof[index + 1 :]] for index, node in enumerate(proof)
+    ]
+    return added + removed + changed
+
+
+@pytest.mark.parametrize(("index", "size"), KNOWN_INCLUSION)
+def test_inclusion_proofs_are_those_known_for_rfc_6962(index: int, size: int) -> None:
+    hashes = [leaf_hash(bytes.fromhex(leaf)) for leaf in KNOWN_LEAVES]
+    proof, root = _known_proof(KNOWN_INCLUSION[index, size]), bytes.fromhex(KNOWN_ROOTS[size - 1])
+
+    def verify(proof: list[bytes], *, index: int = index, size: int = size, root: bytes = root) -> None:
+        verify_inclusion(hashed_leaf=hashes[index % 8], index=index, size=size, proof=proof, root=root)
+
+    assert inclusion_proof(hashes, index, size) == proof
+    verify(proof)
+    for wrong in _corrupted(proof, root):
+        with pytest.raises(ProofRefused):
+            verify(wrong)
+    for changes in (
+        {"index": index + 1},
+        {"index": index - 1},
+        {"size": size * 2},
+        {"root": b""},
+        {"root": b"\0" * 32},
+    ):
+        with pytest.raises(ProofRefused):
+            verify(proof, **changes)
+
+
+@pytest.mark.parametrize(("earlier", "size"), KNOWN_CONSISTENCY)
+def test_consistency_proofs_are_those_known_for_rfc_6962(earlier: int, size: int) -> None:
+    hashes = [leaf_hash(bytes.fromhex(leaf)) for leaf in KNOWN_LEAVES]
+    proof, roots = _known_proof(KNOWN_CONSISTENCY[earlier, size]), [bytes.fromhex(root) for root in KNOWN_ROOTS]
+    sizes = {"earlier_size": earlier, "size": size}
+    known = {"earlier_root": roots[earlier - 1], "root": roots[size - 1]}
+    assert consistency_proof(hashes, earlier, size) == proof
+    verify_consistency(**sizes, **known, proof=proof)
+    for wrong in _corrupted(proof, known["root"]):
+        with pytest.raises(ProofRefused):
+            verify_consistency(**sizes, **known, proof=wrong)
+    for name, root in itertools.product(known, (b"", b"\0" * 32)):
+        with pytest.raises(ProofRefused):
+            verify_consistency(**sizes, **(known | {name: root}), proof=proof)
 
 
 @pytest.mark.parametrize("size", range(LARGEST))
@@ -171,10 +247,6 @@ def test_there_is_no_consistency_proof_from_nothing_or_backwards(earlier: int, s
         consistency_proof(_leaves(size), earlier, size)
 
 
-def _cases(kind: str) -> list[Path]:
-    return sorted((VECTORS / kind).rglob("*.json"))
-
-
 def _decode(texts: list[str] | None) -> list[bytes]:
     return [base64.b64decode(text) for text in texts or []]
 
@@ -192,19 +264,19 @@ def _verify(kind: str, case: dict[str, object]) -> None:
     verify_consistency(**sizes, earlier_root=hashes["root1"], root=hashes["root2"], proof=proof)
 
 
-@pytest.mark.parametrize("kind", ["inclusion", "consistency"])
-def test_the_published_vectors_are_judged_as_published(kind: str) -> None:
-    cases = _cases(kind)
-    if not cases:
-        pytest.skip("the Merkle vectors of transparency-dev are not here; set SECURE_ML_VECTORS to their folder")
-    wrong = []
-    for path in cases:
-        case = json.loads(path.read_text())
-        try:
-            _verify(kind, case)
-            refused = False
-        except ProofRefused:
-            refused = True
-        if refused != case["wantErr"]:
-            wrong.append(str(path.relative_to(VECTORS)))
-    assert wrong == []
+def _is_refused(kind: str, path: Path) -> bool:
+    try:
+        _verify(kind, json.loads(path.read_text()))
+    except ProofRefused:
+        return True
+    return False
+
+
+if VECTORS.exists():
+    # Some two hundred, of which those above are the proofs that hold: they are no part of this project.
+    @pytest.mark.parametrize("kind", ["inclusion", "consistency"])
+    def test_the_published_vectors_are_judged_as_published(kind: str) -> None:
+        cases = sorted((VECTORS / kind).rglob("*.json"))
+        wrong = [path for path in cases if _is_refused(kind, path) != json.loads(path.read_text())["wantErr"]]
+        assert cases
+        assert wrong == []

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from secure_ml_tests.cli.terminal import Said, Terminal
+from secure_ml_tests.fakes.needed import need
 
 FULL = "the disk is full: free some space or ask for fewer rows"
 
@@ -52,8 +51,8 @@ def test_no_installation_is_made(terminal: Terminal, tmp_path: Path) -> None:
     assert not terminal.keys.exists()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    need(Path("/dev/full").exists(), "needs a device that is always full")
     folder = tmp_path / "loans"
     folder.mkdir()
     (folder / ".2024-02.csv.partial").symlink_to("/dev/full")

@@ -10,6 +10,7 @@ from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.policy.reference import render
 from secure_ml.settings import NOT_PROTECTED, Profile
 from secure_ml_tests.docs.pages import ROOT, anchors, blocks, named, pages, prose, tracked
+from secure_ml_tests.fakes.needed import need
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INDEXED = [ROOT / "docs" / "formats", ROOT / "docs" / "decisions"]
@@ -74,6 +75,20 @@ def test_the_readme_says_all_that_the_profile_does_not_protect_against() -> None
         assert f"\n- {words}\n" in README
 
 
+def settings_read_by_the_code() -> set[str]:
+    texts = (file.read_text(encoding="utf-8") for file in (ROOT / "secure_ml").rglob("*.py"))
+    return {name for text in texts for name in re.findall(r"\bSECURE_ML_[A-Z0-9_]*[A-Z0-9]\b", text)}
+
+
+def test_the_readme_names_every_setting_or_the_page_that_does() -> None:
+    section = README.partition("## Where things are")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(SECURE_ML_\w+)`", section)) == settings_read_by_the_code()
+    for row in re.findall(r"^\| \[.*$", section, re.MULTILINE):
+        (page,) = re.findall(r"\]\(([^)]+)\)", row)
+        told = (ROOT / page).read_text(encoding="utf-8")
+        assert [name for name in re.findall(r"`(SECURE_ML_\w+)`", row) if name not in told] == []
+
+
 def test_the_layout_in_the_readme_has_every_room_and_no_other() -> None:
     layout = README.partition("## Layout")[2].partition("\nImports")[0]
     shown = set(re.findall(r"^      (\w+)(?:/|\.py)", layout, re.MULTILINE)) | {"environments"}
@@ -97,9 +112,9 @@ def test_the_changelog_has_the_version() -> None:
     )
 
 
-@pytest.mark.skipif(not tracked(), reason="needs a checkout of git, which knows the files that are the project's")
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_no_file_speaks_of_where_it_was_made(what: str) -> None:
+    need(tracked(), "needs a checkout of git, which knows the files that are the project's")
     pattern = re.compile(FORBIDDEN[what])
     found = []
     for file in tracked():

@@ -27,11 +27,9 @@ from secure_ml.vault.promotion import attest, promote
 from secure_ml_tests.environments.staged import RUN_USERS, Staged, make_staged
 from secure_ml_tests.fakes.certificates import Authority
 from secure_ml_tests.fakes.loopback_server import LoopbackServer
-from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server, programs
+from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server
 from secure_ml_tests.fakes.small_project import PROJECT
 from secure_ml_tests.fakes.transit_server import TransitServer
-
-pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
 
 TOKEN = "hvs.token-of-the-trial"
 

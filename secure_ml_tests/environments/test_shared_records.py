@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from secure_ml.settings import project_root
-from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server, programs
+from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server
 from secure_ml_tests.fakes.separated import ASSESSOR_USER, PERSON, PROJECT, RUN_USER, Separated, separated
 from secure_ml_tests.fakes.small_project import declare_all
 
-pytestmark = [pytest.mark.journey, pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")]
+pytestmark = pytest.mark.journey
 
 _RUNS = """
 import os

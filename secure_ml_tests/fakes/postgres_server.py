@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from secure_ml_tests.fakes.dagster_pages import free_port
+from secure_ml_tests.fakes.needed import missing
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "postgres"
@@ -54,7 +55,7 @@ class PostgresServer:
         subprocess.run(psql, check=True, capture_output=True)
 
 
-def programs() -> Path | None:
+def _programs() -> Path | None:
     """The folder of PostgreSQL's programs; None where it is not installed."""
     found = shutil.which("initdb")
     if found is not None:
@@ -68,6 +69,8 @@ def postgres_server(*, certificate: Callable[[Path], None] | None = None) -> Ite
 
     The folder is no test's: those are closed to the user that the server runs as, and too long for a socket's path.
 
+    Ends the test where PostgreSQL is not installed.
+
     Args:
         certificate: writes `server.crt` and `server.key` into a folder; with it the server answers on loopback too, by
             TLS only.
@@ -77,8 +80,9 @@ def postgres_server(*, certificate: Callable[[Path], None] | None = None) -> Ite
 
 
 def _serving(folder: Path, certificate: Callable[[Path], None] | None) -> Iterator[PostgresServer]:
-    binaries = programs()
-    assert binaries is not None, "PostgreSQL is not installed"
+    binaries = _programs()
+    if binaries is None:
+        missing("PostgreSQL is not installed: apt-get install postgresql")
     as_user = _as_user(folder)
     data = folder / "data"
     options = f"-c unix_socket_directories='{folder}' -c fsync=off"

@@ -4,7 +4,6 @@ It reaches what no double in Python does: the database's own writes, and pyarrow
 """
 
 import multiprocessing
-import os
 import shutil
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from secure_ml_tests.fakes.needed import need
 
 WRITE = ("write", "pwrite64", "writev", "pwritev")
 SYNC = ("fsync", "fdatasync")
@@ -42,10 +41,8 @@ class Ended:
 
 
 def require_strace() -> None:
-    """Continuous integration has it; elsewhere it may be missing."""
-    if shutil.which("strace") is None:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing("needs strace: apt install strace")
+    """Ends the test where it is not installed."""
+    need(shutil.which("strace"), "needs strace: apt-get install strace")
 
 
 def struck(work: Work, root: Path, *, kind: str, nth: int, kill: bool) -> Ended:

@@ -6,14 +6,14 @@ import pytest
 
 from secure_ml.cli.summary import summarise
 from secure_ml_tests.fakes.demo_run import PROJECT, DemoRun
+from secure_ml_tests.fakes.needed import need
 
 pytestmark = pytest.mark.journey
 
 
 @pytest.fixture
 def offline_run(demo_run: DemoRun) -> DemoRun:
-    if demo_run.network is None:
-        pytest.skip(demo_run.without_namespace)
+    need(demo_run.network is not None, demo_run.without_namespace)
     return demo_run
 
 

@@ -20,6 +20,7 @@ from secure_ml_tests.fakes.branch_loans import (
     write_branch_loans,
 )
 from secure_ml_tests.fakes.dagster_pages import DagsterPages, Run, clean_environment, serving, until
+from secure_ml_tests.fakes.needed import need
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -30,7 +31,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.journey,
     pytest.mark.timeout(1_200),
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
 ]
 
 JANUARY, _, MARCH = MONTHS
@@ -119,6 +119,7 @@ def loans(root: Path) -> BranchLoans:
 def analyst(root: Path, loans: BranchLoans) -> Iterator[Analyst]:
     from playwright.sync_api import sync_playwright
 
+    need(CHROMIUM, "needs Chromium: apt-get install chromium")
     environ = clean_environment(**environment_of(root))
     command = ["secure-ml", "ui", "--port", "{port}"]
     with serving(command, environ, cwd=project_root(), log=root / "ui.log") as pages, sync_playwright() as player:

@@ -12,11 +12,9 @@ from secure_ml.keys import rotation
 from secure_ml.keys.custody import KeyCustody
 from secure_ml.keys.errors import KeyDestroyed, KeyStoreRolledBack
 from secure_ml.keys.store import KeyContext
-from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server, programs
+from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server
 from secure_ml_tests.keys.opened_custody import FIRST, Place, contexts
 from secure_ml_tests.keys.test_rotation import rotate
-
-pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
 
 OTHER = replace(FIRST, version_id="version-2")
 

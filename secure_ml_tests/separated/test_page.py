@@ -5,7 +5,6 @@ bear the names of the page and the machine that the tests run on keeps none of t
 """
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from secure_ml_tests.docs.pages import ROOT
+from secure_ml_tests.fakes.needed import need
 from secure_ml_tests.fakes.separated import lay_out_code, require_root, whole_way
 from secure_ml_tests.fakes.small_project import as_csv, attributes, rows, write_policy
 
@@ -121,8 +121,7 @@ def shell(pid: int, login: str, script: str) -> subprocess.CompletedProcess[str]
 @pytest.fixture(scope="module")
 def installed() -> Iterator[Installed]:
     require_root()
-    if shutil.which("sudo") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("the page has people use sudo, which is not here")
+    need(shutil.which("sudo"), "the page has people use sudo: apt-get install sudo")
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)

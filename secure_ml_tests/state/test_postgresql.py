@@ -13,9 +13,7 @@ from sqlalchemy import Connection, create_engine, func, insert, select, text
 from secure_ml.state.database import State, StateConflict, StateError, StateSchemaError
 from secure_ml.state.tables import audit_entries, budget_limits, heads, metadata
 from secure_ml_tests.fakes.certificates import Authority
-from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server, programs
-
-pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+from secure_ml_tests.fakes.postgres_server import PostgresServer, postgres_server
 
 LIMIT = {"project": "p", "epsilon_nano": 1, "delta": "0"}
 CANARY = "canary-value-of-a-row"
