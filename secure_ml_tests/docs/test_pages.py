@@ -75,20 +75,6 @@ def test_the_readme_says_all_that_the_profile_does_not_protect_against() -> None
         assert f"\n- {words}\n" in README
 
 
-def settings_read_by_the_code() -> set[str]:
-    texts = (file.read_text(encoding="utf-8") for file in (ROOT / "secure_ml").rglob("*.py"))
-    return {name for text in texts for name in re.findall(r"\bSECURE_ML_[A-Z0-9_]*[A-Z0-9]\b", text)}
-
-
-def test_the_readme_names_every_setting_or_the_page_that_does() -> None:
-    section = README.partition("## Where things are")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`(SECURE_ML_\w+)`", section)) == settings_read_by_the_code()
-    for row in re.findall(r"^\| \[.*$", section, re.MULTILINE):
-        (page,) = re.findall(r"\]\(([^)]+)\)", row)
-        told = (ROOT / page).read_text(encoding="utf-8")
-        assert [name for name in re.findall(r"`(SECURE_ML_\w+)`", row) if name not in told] == []
-
-
 def test_the_layout_in_the_readme_has_every_room_and_no_other() -> None:
     layout = README.partition("## Layout")[2].partition("\nImports")[0]
     shown = set(re.findall(r"^      (\w+)(?:/|\.py)", layout, re.MULTILINE)) | {"environments"}
