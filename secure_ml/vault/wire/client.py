@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from secure_ml.vault import messages as m
@@ -52,11 +52,14 @@ class SocketKernel:
 
         Raises:
             KernelUnavailable: it does not answer. What was asked may have happened, and the log knows.
+            TooManyConnections: it has no place for this process; nothing was asked.
         """
         with self._lock:
             try:
                 connection = self._connected()
-                send_frame(connection, encode(request))
+                # Who closes at once has said why.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    send_frame(connection, encode(request))
                 frame = receive_frame(connection, largest=LARGEST_ANSWER)
             except (OSError, WireError) as error:
                 self._close()

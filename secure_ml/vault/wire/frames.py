@@ -9,6 +9,7 @@ class and its fields, or `{"error": …, "words": …}` with the name of an erro
 import json
 import socket
 import struct
+import time
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -31,6 +32,10 @@ _ERRORS = (VaultError, KeyServiceError, StateError, AuditError)
 
 class WireError(VaultError):
     """The other end broke off, or sent what is no frame; nothing of it was used."""
+
+
+class TooManyConnections(VaultError):
+    """The other end has no place for a further connection now; nothing was asked of it."""
 
 
 class KernelFailed(VaultError):
@@ -56,16 +61,43 @@ def receive_frame(connection: socket.socket, *, largest: int = LARGEST_FRAME) ->
         WireError: it is cut off or too large.
         OSError: the connection is gone.
     """
-    head = _exactly(connection, _LENGTH.size)
+    length = receive_length(connection, largest=largest)
+    return None if length is None else receive_content(connection, length)
+
+
+def receive_length(connection: socket.socket, *, largest: int, seconds: float | None = None) -> int | None:
+    """The length of the next frame, of at most `largest` bytes; None where the other end has closed before it.
+
+    Args:
+        connection: its own time-out, if it has one, is how long it waits for the first byte.
+        largest: a frame that says it is longer is refused unread.
+        seconds: that the other end has for the rest, however little of it comes at a time.
+
+    Raises:
+        WireError: it is cut off or too large.
+        OSError: the connection is gone, or too slow.
+    """
+    head = connection.recv(1)
     if not head:
         return None
+    head += _exactly(connection, _LENGTH.size - 1, seconds)
     (length,) = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (largest + 1,)
     if length > largest:
-        raise WireError("a frame is cut off, or longer than any message")
-    frame = _exactly(connection, length)
-    if len(frame) != length:
+        raise WireError(f"a frame is cut off, or longer than the {largest} bytes that it may have here")
+    return int(length)
+
+
+def receive_content(connection: socket.socket, length: int, *, seconds: float | None = None) -> bytes:
+    """The content of a frame whose length was received.
+
+    Raises:
+        WireError: it is cut off.
+        OSError: the connection is gone, or too slow.
+    """
+    content = _exactly(connection, length, seconds)
+    if len(content) != length:
         raise WireError("the other end broke off inside a frame")
-    return frame
+    return content
 
 
 def encode(message: Message) -> bytes:
@@ -129,9 +161,14 @@ def _below(base: type[Exception]) -> list[type[Exception]]:
     return found
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    received = bytearray()
+def _exactly(connection: socket.socket, size: int, seconds: float | None) -> bytes:
+    received, end = bytearray(), None if seconds is None else time.monotonic() + seconds
     while len(received) < size:
+        if end is not None:
+            # Set once, it would begin anew with every byte.
+            if (left := end - time.monotonic()) <= 0:
+                raise TimeoutError
+            connection.settimeout(left)
         block = connection.recv(min(size - len(received), 1 << 20))
         if not block:
             break

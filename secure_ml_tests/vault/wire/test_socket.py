@@ -3,8 +3,11 @@
 import contextlib
 import getpass
 import os
+import select
 import socket
+import socketserver
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -20,9 +23,19 @@ from secure_ml.vault import messages as m
 from secure_ml.vault.caller import Caller
 from secure_ml.vault.errors import AccessRefused, StorageError
 from secure_ml.vault.wire import server
-from secure_ml.vault.wire.client import KernelUnavailable, SocketKernel
-from secure_ml.vault.wire.frames import KernelFailed, encode
-from secure_ml.vault.wire.server import MOST_OF_ONE_USER, MessageServer
+from secure_ml.vault.wire.client import KernelUnavailable, SocketKernel, _effective_user
+from secure_ml.vault.wire.frames import (
+    LARGEST_FRAME,
+    KernelFailed,
+    TooManyConnections,
+    WireError,
+    decode,
+    encode,
+    messages_by_name,
+    receive_frame,
+)
+from secure_ml.vault.wire.server import MOST_OF_ONE_USER, SMALL_FRAME, MessageServer
+from secure_ml_tests.fakes.needed import need
 from secure_ml_tests.fakes.small_project import SmallProject
 
 CANARY = "Zorblax Quillfeather"
@@ -145,24 +158,183 @@ def test_more_connections_than_one_user_may_have_are_closed_and_places_come_back
         one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         one.connect(str(folder / "kernel.sock"))
         held.append(one)
-    with pytest.raises(KernelUnavailable):
-        SocketKernel(folder / "kernel.sock").send(ASKED)
+    late = SocketKernel(folder / "kernel.sock")
+    for _ in range(2):
+        with pytest.raises(TooManyConnections, match=f"{MOST_OF_ONE_USER} of them this user's"):
+            late.send(ASKED)
     for one in held:
         one.close()
     for _ in range(100):
         try:
-            SocketKernel(folder / "kernel.sock").send(ASKED)
+            late.send(ASKED)
             break
-        except KernelUnavailable:
+        except TooManyConnections:
             threading.Event().wait(0.05)
     else:
         pytest.fail("no place came back")
 
 
+def connected(folder: Path, *, uid: int | None = None) -> socket.socket:
+    """A connection on which nothing was said yet; of root's, as another user."""
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    opened.settimeout(20)
+    with _effective_user(uid):
+        opened.connect(str(folder / "kernel.sock"))
+    return opened
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the server has ended it, or does in the next seconds, without a word."""
+    with contextlib.suppress(ConnectionResetError):
+        return connection.recv(1) == b""
+    return True
+
+
+def told(connection: socket.socket) -> m.Message:
+    return decode(receive_frame(connection) or b"", messages_by_name())
+
+
+def padded(size: int) -> bytes:
+    """A request of this many bytes, in its frame."""
+    return framed(encode(ASKED).ljust(size))
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x00", b"\x00\x00\x01\x00", b"\x00\x00\x01\x00{"], ids=range(4))
+def test_whoever_falls_silent_before_a_message_is_whole_is_cut_off(
+    folder: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "PATIENCE_SECONDS", 0.2)
+        with connected(folder) as silent:
+            silent.sendall(sent)
+            assert ended(silent)
+    assert answers.callers == []
+    assert SocketKernel(folder / "kernel.sock").send(ASKED) == m.Recorded(audit_index=1)
+
+
+def test_whoever_sends_a_byte_at_a_time_is_cut_off_all_the_same(
+    folder: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
+    began = time.monotonic()
+    with connected(folder) as slow, contextlib.suppress(ConnectionError):
+        for byte in padded(SMALL_FRAME):
+            slow.send(bytes([byte]))
+            time.sleep(0.02)
+    assert answers.callers == []
+    assert time.monotonic() - began < 10
+
+
+def test_whoever_was_answered_may_be_silent_for_longer_than_any_patience(
+    folder: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.5)
+    kernel = SocketKernel(folder / "kernel.sock")
+    kernel.send(ASKED)
+    time.sleep(1)
+    kernel.send(ASKED)
+    assert len({caller.session for caller in answers.callers}) == 1
+
+
+def test_a_stranger_sends_small_messages_only(folder: Path, answers: Answers) -> None:
+    with connected(folder) as stranger:
+        stranger.sendall(struct.pack(">I", SMALL_FRAME + 1))
+        with pytest.raises(WireError, match=f"longer than the {SMALL_FRAME} bytes"):
+            told(stranger)
+        assert ended(stranger)
+    answers.error = AccessRefused("no actor here")
+    with connected(folder) as refused:
+        refused.sendall(padded(SMALL_FRAME))
+        with pytest.raises(AccessRefused):
+            told(refused)
+        refused.sendall(struct.pack(">I", SMALL_FRAME + 1))
+        with pytest.raises(WireError, match=f"longer than the {SMALL_FRAME} bytes"):
+            told(refused)
+    answers.error = None
+    with connected(folder) as known:
+        for size in (SMALL_FRAME, SMALL_FRAME + 1, LARGEST_FRAME):
+            known.sendall(padded(size))
+            assert isinstance(told(known), m.Recorded)
+        known.sendall(struct.pack(">I", LARGEST_FRAME + 1))
+        with pytest.raises(WireError, match=f"longer than the {LARGEST_FRAME} bytes"):
+            told(known)
+
+
+def test_large_messages_of_one_user_take_turns_and_small_ones_do_not_wait(folder: Path, answers: Answers) -> None:
+    SocketKernel(folder / "kernel.sock").send(ASKED)
+    with connected(folder) as half, connected(folder) as whole, connected(folder) as small:
+        half.sendall(padded(SMALL_FRAME + 1)[:-1])
+        small.sendall(padded(100))
+        told(small)
+        whole.sendall(padded(SMALL_FRAME + 1))
+        small.sendall(padded(100))
+        told(small)
+        assert not select.select([whole], [], [], 0.3)[0]
+        half.close()
+        assert isinstance(told(whole), m.Recorded)
+
+
+def test_a_place_comes_back_where_no_thread_could_be_started(
+    folder: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socketserver.ThreadingMixIn, "process_request", fail)
+        for _ in range(MOST_OF_ONE_USER + 1):
+            with connected(folder) as unlucky:
+                assert ended(unlucky)
+    assert SocketKernel(folder / "kernel.sock").send(ASKED) == m.Recorded(audit_index=1)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that other users reach."""
+    need(os.geteuid() == 0, "only root can connect as other users")
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def test_many_connections_of_one_user_do_not_keep_another_out(open_folder: Path) -> None:
+    path = open_folder / "kernel.sock"
+    with (
+        serving(MessageServer(path, {"IssueTicket": m.IssueTicket}, Answers())),
+        contextlib.ExitStack() as held,
+    ):
+        for _ in range(MOST_OF_ONE_USER):
+            held.enter_context(connected(open_folder, uid=12345))
+        with pytest.raises(TooManyConnections):
+            SocketKernel(path, act_as=12345).send(ASKED)
+        assert SocketKernel(path, act_as=12346).send(ASKED) == m.Recorded(audit_index=1)
+
+
+def test_where_all_places_are_taken_strangers_make_way_and_nobody_else(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(server, "MOST_OF_ONE_USER", 2)
+    path = open_folder / "kernel.sock"
+    with (
+        serving(MessageServer(path, {"IssueTicket": m.IssueTicket}, Answers())),
+        contextlib.ExitStack() as held,
+    ):
+        strangers = [held.enter_context(connected(open_folder, uid=uid)) for uid in (21, 21, 22, 22)]
+        known = [SocketKernel(path, act_as=uid) for uid in (31, 31, 32, 32)]
+        for number, (kernel, stranger) in enumerate(zip(known, strangers, strict=True), start=1):
+            assert kernel.send(ASKED) == m.Recorded(audit_index=number)
+            assert ended(stranger)
+        with connected(open_folder, uid=23) as late, pytest.raises(TooManyConnections, match="4 connections are open"):
+            told(late)
+        for kernel in known:
+            kernel.send(ASKED)
+
+
 def test_whoever_takes_no_answers_does_not_keep_a_server_from_stopping(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_PATIENCE", struct.pack("ll", 0, 200_000))
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
     asked = framed(encode(ASKED))
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as greedy,
@@ -200,8 +372,8 @@ def test_who_kept_a_connection_finds_a_kernel_that_was_started_again(folder: Pat
             assert kernel.send(ASKED) == m.Recorded(audit_index=1)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_listener_that_does_not_own_the_folder_is_not_spoken_to(folder: Path, answers: Answers) -> None:
+    need(os.geteuid() == 0, "only root can give a folder away")
     os.chown(folder, 12345, 12345)
     with pytest.raises(KernelUnavailable, match="not the owner"):
         SocketKernel(folder / "kernel.sock").send(ASKED)
