@@ -150,14 +150,6 @@ class KeyCustody:
         self._store.environment_keys.require_served(self._store.environment_of_version(version_id))
         return self._change("key.destroy", version_id, cause or self._own)
 
-    def destroy_secret(self, scope: str, *, cause: Cause | None = None) -> int:
-        """Destroy a scope's secret for ever and return how many there were: 1, a second time 0.
-
-        Raises:
-            As `destroy`.
-        """
-        return self.destroy(secret_id(scope), cause=cause)
-
     def key_service(self, environment: str) -> KeyService:
         """What holds the root key of an environment that is served here.
 

@@ -5,7 +5,7 @@ copied data folder; not against code that runs as the same user.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -96,16 +96,13 @@ class LocalFileKeyService:
         return service
 
     @classmethod
-    def from_uri(
-        cls, uri: str, *, environ: Mapping[str, str], create: bool, ask_passphrase: Callable[[], str] | None = None
-    ) -> "LocalFileKeyService":
+    def from_uri(cls, uri: str, *, environ: Mapping[str, str], create: bool) -> "LocalFileKeyService":
         """Open the root key in the directory of a `file:` URI (RFC 8089), such as `file:/srv/keys?protect=passphrase`.
 
         Args:
             uri: With `protect=passphrase`, `protect=environment`, or neither.
             environ: Holds `SECURE_ML_PASSPHRASE_FILE` or `SECURE_ML_ROOT_SECRET` where the URI asks for one.
             create: Make the root key where there is none.
-            ask_passphrase: Asks a person where no file is named.
 
         Raises:
             KeyNotFound: There is none, and none is to be made.
@@ -114,7 +111,7 @@ class LocalFileKeyService:
         directory, protect = _parse_uri(uri)
         protection: Protection | None = None
         if protect == Passphrase.name:
-            protection = Passphrase.read(environ, ask=ask_passphrase)
+            protection = Passphrase.read(environ)
         elif protect == EnvironmentSecret.name:
             protection = EnvironmentSecret.read(environ)
         if create and not cls.exists(directory):
@@ -166,19 +163,6 @@ class LocalFileKeyService:
                 raise KeyServiceError(f"root key {key_id} wraps now; rotate and rewrap before retiring it")
             at = opened.key_ids.index(key_id)
             self._replace(opened.root_keys[:at] + opened.root_keys[at + 1 :], opened.lock)
-
-    def protect(self, protection: Protection | None) -> None:
-        """Put the file under another protection, or another passphrase or secret of the same kind.
-
-        Copies of the file before keep theirs: rotate, rewrap and retire after it, so that they open nothing new.
-
-        Raises:
-            KeyServiceError: The protection is too weak, or the file cannot be replaced.
-        """
-        lock = new_lock(protection)
-        with locked_directory(self._directory):
-            self._replace(self._read().root_keys, lock)
-            self._protection, self._lock = protection, lock
 
     def _replace(self, root_keys: tuple[bytes, ...], lock: Lock) -> None:
         replace_private_file(self._path, encode(root_keys, lock))

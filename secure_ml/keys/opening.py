@@ -4,7 +4,7 @@ Belongs here: which scheme is whose. Must stay out: what a service asks of its U
 scheme is asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 
 from secure_ml.keys.errors import KeyServiceError
@@ -13,16 +13,13 @@ from secure_ml.keys.service import KeyService
 SCHEMES = ("file", "vault", "awskms", "pkcs11")
 
 
-def open_key_service(
-    uri: str, *, environ: Mapping[str, str], create: bool, ask_passphrase: Callable[[], str] | None = None
-) -> KeyService:
+def open_key_service(uri: str, *, environ: Mapping[str, str], create: bool) -> KeyService:
     """Open the key service that a URI names, and no other: nothing stands in for one that cannot be opened.
 
     Args:
         uri: Such as `file:/srv/keys`, `vault:…`, `awskms:…` or `pkcs11:…`; each service says the rest.
         environ: Where a service finds its secrets, or the files that hold them.
         create: Make the root key where there is none.
-        ask_passphrase: Asks a person for the passphrase of a protected `file:`; None where nobody sits.
 
     Raises:
         KeyNotFound: There is no root key, and none is to be made.
@@ -34,7 +31,7 @@ def open_key_service(
         case "file":
             from secure_ml.keys.local_file import LocalFileKeyService
 
-            return LocalFileKeyService.from_uri(uri, environ=environ, create=create, ask_passphrase=ask_passphrase)
+            return LocalFileKeyService.from_uri(uri, environ=environ, create=create)
         case "vault":
             _require("hvac", extra="vault")
             from secure_ml.keys.vault_transit import VaultTransitKeyService

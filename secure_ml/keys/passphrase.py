@@ -6,7 +6,7 @@ Belongs here: the slow derivation, what it may cost, and where a passphrase is r
 import os
 import struct
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -99,26 +99,21 @@ class Passphrase:
             raise KeyServiceError(f"the passphrase needs {mebibytes} MiB of memory, which is not free here") from None
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], *, ask: Callable[[], str] | None) -> "Passphrase":
-        """Read it from the file that the environment names, or else ask for it.
+    def read(cls, environ: Mapping[str, str]) -> "Passphrase":
+        """Read it from the file that the environment names.
 
         Args:
             environ: `SECURE_ML_PASSPHRASE_FILE`, a file of mode 0600; its last line end is no part of the passphrase.
-            ask: Asks a person; None where nobody sits.
 
         Raises:
-            KeyServiceError: There is no such file and nobody to ask; or the file is open to others, or holds other than
-                one line of text.
+            KeyServiceError: There is no such file, it is open to others, or it holds other than one line of text.
         """
         named = environ.get(ENVIRONMENT_VARIABLE)
-        if named:
-            text = read_secret_line(Path(named))
-        elif ask is not None:
-            text = ask()
-        else:
+        if not named:
             raise KeyServiceError(
                 f"a passphrase protects the root key; name a file of mode 0600 that holds it in {ENVIRONMENT_VARIABLE}"
             )
+        text = read_secret_line(Path(named))
         if not text or not text.isprintable():
             raise KeyServiceError("a passphrase is one line of printable characters")
         return cls(text)

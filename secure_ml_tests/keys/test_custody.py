@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from secure_ml.audit.log import AuditLog
+from secure_ml.keys.context import secret_id
 from secure_ml.keys.custody import Cause, KeyCustody
 from secure_ml.keys.errors import (
     KeyDestroyed,
@@ -97,7 +98,7 @@ def test_a_version_is_destroyed_once_and_an_unknown_one_never(place: Place, cust
 def test_a_secret_is_made_and_destroyed_on_record(place: Place, custody: KeyCustody) -> None:
     made = custody.secret("project/training/loans", create=True)
     assert custody.secret("project/training/loans", create=True) == made
-    assert custody.destroy_secret("project/training/loans") == 1
+    assert custody.destroy(secret_id("project/training/loans")) == 1
     for create in (True, False):
         with pytest.raises(KeyDestroyed):
             custody.secret("project/training/loans", create=create)
@@ -188,7 +189,7 @@ def test_a_copy_whose_number_was_forged_hands_out_nothing_that_was_destroyed(pla
     custody.secret("project/training/loans", create=True)
     with place.put_back():
         custody.destroy("version-1")
-        custody.destroy_secret("project/training/loans")
+        custody.destroy(secret_id("project/training/loans"))
     with closing(sqlite3.connect(place.key_store)) as connection:
         connection.execute("update key_store set generation = 3")
         connection.commit()

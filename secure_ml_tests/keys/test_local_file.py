@@ -285,8 +285,7 @@ def _rotate_anew(directory: Path) -> str:
 def test_the_protected_file_shows_no_root_key(directory: Path) -> None:
     service = LocalFileKeyService.create(directory, protection=SECRET)
     sealed = (directory / "root.key").read_bytes()
-    service.protect(None)
-    [root_key] = _root_keys(directory)
+    [root_key] = service._read().root_keys
     assert root_key[:8] not in sealed
     assert repr(SECRET) == "EnvironmentSecret()"
     assert "horse" not in repr(PASSPHRASE)
@@ -339,18 +338,10 @@ def test_rotation_keeps_the_protection(directory: Path) -> None:
     assert LocalFileKeyService.open(directory, protection=PASSPHRASE).unwrap(wrapped, context=CONTEXT) == KEY
 
 
-def test_a_protection_is_added_changed_and_taken_away(directory: Path) -> None:
-    service = LocalFileKeyService.create(directory)
-    wrapped = service.wrap(KEY, context=CONTEXT)
-    for protection in (SECRET, OTHER_SECRET, PASSPHRASE, None):
-        service.protect(protection)
-        assert service.unwrap(wrapped, context=CONTEXT) == KEY
-        assert LocalFileKeyService.open(directory, protection=protection).unwrap(wrapped, context=CONTEXT) == KEY
-
-
-def test_a_service_that_is_open_does_not_survive_another_protection(directory: Path) -> None:
+def test_a_service_that_is_open_does_not_survive_another_protection(directory: Path, tmp_path: Path) -> None:
     service = LocalFileKeyService.create(directory, protection=SECRET)
-    LocalFileKeyService.open(directory, protection=SECRET).protect(OTHER_SECRET)
+    LocalFileKeyService.create(tmp_path / "other", protection=OTHER_SECRET)
+    os.replace(tmp_path / "other" / "root.key", directory / "root.key")
     with pytest.raises(KeyRefused):
         service.wrap(KEY, context=CONTEXT)
 
@@ -363,11 +354,7 @@ def _retire(service: LocalFileKeyService) -> None:
     service.retire(service._read().key_ids[1])
 
 
-def _protect(service: LocalFileKeyService) -> None:
-    service.protect(OTHER_SECRET)
-
-
-CHANGES = {"rotate": _rotate, "retire": _retire, "protect": _protect}
+CHANGES = {"rotate": _rotate, "retire": _retire}
 TOUCHES_THE_DISK = ("open", "fdopen", "fsync", "rename", "unlink", "listdir")
 
 
@@ -414,10 +401,7 @@ def _in_a_child(work: Callable[[], int]) -> int:
 
 
 def _opened(directory: Path) -> LocalFileKeyService:
-    try:
-        return LocalFileKeyService.open(directory, protection=SECRET)
-    except KeyRefused:
-        return LocalFileKeyService.open(directory, protection=OTHER_SECRET)
+    return LocalFileKeyService.open(directory, protection=SECRET)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -450,8 +434,8 @@ def test_a_change_stopped_at_any_point_loses_no_key(
             break
         assert ended == (-signal.SIGKILL if strike is _killed else 1)
 
-        # Who was open before goes on, or is told to open anew; who opens now finds every key.
-        for user in (service, _opened(directory)) if change is not _protect else (_opened(directory),):
+        # Who was open before goes on, and who opens now finds every key.
+        for user in (service, _opened(directory)):
             assert user.unwrap(new, context=CONTEXT) == KEY
             if change is not _retire:
                 assert user.unwrap(old, context=CONTEXT) == KEY

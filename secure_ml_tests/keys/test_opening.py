@@ -75,14 +75,17 @@ def test_a_missing_secret_makes_no_unprotected_root_key(tmp_path: Path) -> None:
     assert not (tmp_path / "keys" / "root.key").exists()
 
 
-def test_a_person_is_asked_for_the_passphrase(tmp_path: Path) -> None:
+def test_the_passphrase_is_read_from_the_named_file(tmp_path: Path) -> None:
     uri = f"{(tmp_path / 'keys').as_uri()}?protect=passphrase"
-    made = open_key_service(uri, environ={}, create=True, ask_passphrase=lambda: "six words drawn at random")
-    pin = tmp_path / "passphrase"
-    pin.touch(mode=0o600)
-    pin.write_text("six words drawn at random\n")
-    opened = open_key_service(uri, environ={"SECURE_ML_PASSPHRASE_FILE": str(pin)}, create=False)
-    assert opened.key_id == made.key_id
+    named = tmp_path / "passphrase"
+    named.touch(mode=0o600)
+    named.write_text("six words drawn at random\n")
+    made = open_key_service(uri, environ={"SECURE_ML_PASSPHRASE_FILE": str(named)}, create=True)
+    named.write_text("six words drawn at random")
+    assert open_key_service(uri, environ={"SECURE_ML_PASSPHRASE_FILE": str(named)}, create=False).key_id == made.key_id
+    named.write_text("six other words drawn at random")
+    with pytest.raises(KeyRefused):
+        open_key_service(uri, environ={"SECURE_ML_PASSPHRASE_FILE": str(named)}, create=False)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from secure_ml.keys import rotation
+from secure_ml.keys.context import secret_id
 from secure_ml.keys.custody import Cause, KeyCustody
 from secure_ml.keys.errors import (
     KeyDestroyed,
@@ -45,7 +46,7 @@ def test_what_was_destroyed_since_is_destroyed_again_and_the_rest_opens(place: P
     custody.secret("project/training/old", create=True)
     with place.put_back():
         custody.destroy("version-1")
-        custody.destroy_secret("project/training/old")
+        custody.destroy(secret_id("project/training/old"))
         custody.secret("project/training/new", create=True)
     again = place.custody()
     assert again.recover(cause=CAUSE) == ("secret/project/training/new",)
