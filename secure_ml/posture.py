@@ -134,8 +134,8 @@ def _kernel_shortfalls(settings: Settings) -> Iterator[Shortfall]:
     if bare:
         yield Shortfall(
             "unprotected-root-key",
-            "a root key lies in a file that neither a passphrase nor a secret protects: add ?protect=passphrase to its "
-            "URI, or move the keys to a key service (docs/key-services.md)",
+            "a root key lies in a file that neither a passphrase nor a secret protects: move the keys to a key "
+            "service, or to a file with ?protect=passphrase, by `secure-ml keys rewrap --to` (docs/key-services.md)",
         )
     environments = [name for name in services if name != INSTALLATION]
     if len(environments) > len({services[name] for name in environments}):

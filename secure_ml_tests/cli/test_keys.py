@@ -161,6 +161,26 @@ def test_rewrap_moves_to_another_service_which_must_then_be_named(
     assert keys(project, "rewrap", "--to", target, "--json").json["moved"] == 0
 
 
+def test_an_unprotected_root_key_is_left_for_a_protected_one(
+    project: SmallProject, stored: list[Stored], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from secure_ml_tests.cli import terminal
+
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("six words drawn at random", encoding="utf-8")
+    monkeypatch.setattr(
+        terminal, "INHERITED", (*terminal.INHERITED, "SECURE_ML_KEY_SERVICE", "SECURE_ML_PASSPHRASE_FILE")
+    )
+    monkeypatch.setenv("SECURE_ML_PASSPHRASE_FILE", str(passphrase))
+    target = f"{(tmp_path / 'target').as_uri()}?protect=passphrase"
+    assert keys(project, "rewrap", "--to", target, "--json").json["moved"] == 2
+    monkeypatch.setenv("SECURE_ML_KEY_SERVICE", target)
+    assert keys(project, "status", "--json").json["refusal"] == ""
+    monkeypatch.setenv("SECURE_ML_KEY_SERVICE", (tmp_path / "target").as_uri())
+    assert "protection is passphrase" in refused(keys(project, "status"))
+
+
 def test_a_service_that_is_none_is_refused(project: SmallProject, stored: list[Stored]) -> None:
     assert "begins with one of" in refused(keys(project, "rewrap", "--to", "nonsense"))
     assert keys(project, "status").code == 0
