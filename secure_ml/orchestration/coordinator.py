@@ -11,9 +11,9 @@ import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 
-from secure_ml.access.directory import SCHEDULE, SENSOR
 from secure_ml.access.stages import Stage
 from secure_ml.guard.errors import describe
+from secure_ml.orchestration.automatic import service_of
 from secure_ml.orchestration.resources import TICKET_TAG, assets_of, stages_of, ticket_tag
 from secure_ml.posture import require_shared_dagster
 from secure_ml.settings import read_settings
@@ -21,8 +21,6 @@ from secure_ml.settings import read_settings
 if TYPE_CHECKING:
     from secure_ml.policy.load import PolicyError
     from secure_ml.vault.client import Client
-
-_STARTED_BY = {"dagster/sensor_name": SENSOR, "dagster/schedule_name": SCHEDULE, "dagster/auto_materialize": SENSOR}
 
 
 class TicketingRunCoordinator(QueuedRunCoordinator):
@@ -36,7 +34,7 @@ class TicketingRunCoordinator(QueuedRunCoordinator):
             # Whoever only records a run of its own asks for the queue's limits, and shares nothing.
             in_files = isinstance(instance.run_storage, SqliteRunStorage)
             require_shared_dagster(read_settings(os.environ), in_files=in_files)
-            tag = self._tag(run)
+            tag = self._tag(context)
         except Exception as error:  # noqa: BLE001 - told in the run's own page, never swallowed
             # Nothing that a client sent as a ticket stays with the run.
             instance.add_run_tags(run.run_id, {TICKET_TAG: ""})
@@ -45,8 +43,9 @@ class TicketingRunCoordinator(QueuedRunCoordinator):
         instance.add_run_tags(run.run_id, {TICKET_TAG: tag})
         return super().submit_run(SubmitRunContext(_again(instance, run), context.workspace))
 
-    def _tag(self, run: dg.DagsterRun) -> str:
+    def _tag(self, context: SubmitRunContext) -> str:
         """The ticket for a run of one of our projects; empty for a run that opens no door."""
+        run = context.dagster_run
         keys = assets_of(run, self._instance)
         places = {key.path[:2] and tuple(key.path[:2]) for key in keys if len(key.path) == 3}
         places = {place for place in places if place[1] in self._client.projects}
@@ -61,7 +60,7 @@ class TicketingRunCoordinator(QueuedRunCoordinator):
             project=project,
             run_id=run.run_id,
             stages=stages_of(run) or tuple(stage for stage in Stage if stage in named),
-            on_behalf_of=next((actor for tag, actor in _STARTED_BY.items() if tag in run.tags), ""),
+            on_behalf_of=service_of(context, self._instance),
         )
         return ticket_tag(ticket)
 
