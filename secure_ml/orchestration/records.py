@@ -43,7 +43,6 @@ _TOLD = frozenset({"description", "metadata", "metadata_entries", "run_tags", "t
 
 _TEXT_IS_SAFE = frozenset(
     {
-        "DagsterAssetCheckFailedError",
         "DagsterExecutionInterruptedError",
         "DagsterLaunchFailedError",
         "DagsterRedactedUserCodeError",
@@ -51,7 +50,13 @@ _TEXT_IS_SAFE = frozenset(
         "Failure",
     }
 )
-"""Errors whose texts name steps, servers and checks, or were written for the page: these are redacted and kept."""
+"""Errors whose texts name steps and servers, or were written for the page: these are redacted and kept."""
+
+_CHECKS_FAILED = re.compile(
+    r"dagster\._core\.errors\.DagsterAssetCheckFailedError: \d+ blocking asset checks? failed with ERROR severity:\n"
+    r"([^\s:]+: \w+(,\w+)*\n)+"
+)
+"""What Dagster says of blocking checks, by their names and their assets'. Raised by anybody else it says more."""
 
 _NOT_IN_A_LABEL = re.compile(r"[^\w.\- /]")
 _SHORT = 256
@@ -109,7 +114,7 @@ def safe_error(packed: Mapping[str, Any]) -> dict[str, Any]:
         packed: a `SerializableErrorInfo`, packed.
     """
     kind, message = packed.get("cls_name") or "Error", str(packed["message"])
-    safe = kind in _TEXT_IS_SAFE or named_by_us(message)
+    safe = kind in _TEXT_IS_SAFE or named_by_us(message) or _CHECKS_FAILED.fullmatch(message)
     return {
         **packed,
         "message": _told(message) if safe else f"{kind}: its text is left out, it may quote a value\n",

@@ -186,6 +186,7 @@ def backfills_three_months(analyst: Analyst) -> Run:
 
 def reads_why_march_is_closed(analyst: Analyst, refused: Run, addresses: tuple[str, ...]) -> None:
     analyst.open_run(refused)
+    analyst.sees_in_log("1 blocking asset check failed with ERROR severity")
     analyst.photograph("stopped_run")
     shows_no_value(analyst, addresses)
     analyst.open_asset("classified", "checks")

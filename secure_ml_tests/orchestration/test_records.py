@@ -2,12 +2,13 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterError
 from dagster._core.events import DagsterEvent, StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._serdes import serialize_value
@@ -137,14 +138,61 @@ def test_an_error_keeps_its_class_and_its_places_and_loses_text_and_source_lines
 
 @pytest.mark.parametrize(
     "error",
-    [
-        VaultError("the part is short"),
-        dg.Failure("the part is short"),
-        DagsterAssetCheckFailedError("the part is short"),
-    ],
+    [VaultError("the part is short"), dg.Failure("the part is short")],
 )
 def test_an_error_that_was_written_for_people_keeps_its_words(error: BaseException) -> None:
     assert "the part is short" in stored_error(error)["message"]
+
+
+SOUND = dg.AssetCheckSpec("sound", asset="people", blocking=True)
+AS_DAGSTER_SAYS = "1 blocking asset check failed with ERROR severity:\npeople: Quillfeather"
+
+
+class Careless(Exception):
+    """Of a project."""
+
+
+class OfTheSameName(DagsterError):
+    """Of a project, too."""
+
+
+OfTheSameName.__name__ = OfTheSameName.__qualname__ = DagsterAssetCheckFailedError.__name__
+
+
+def failed_step(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> str:
+    """What is stored of a step whose blocking check fails, and which then raises an error of its own."""
+    monkeypatch.setenv("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
+
+    @dg.asset(check_specs=[SOUND])
+    def people() -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
+        yield dg.Output(None)
+        yield dg.AssetCheckResult(passed=False)
+        if error is not None:
+            raise error
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([people], instance=instance, raise_on_error=False)
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return serialize_value(safe_record(failure))
+
+
+def test_a_blocking_check_that_failed_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = failed_step(monkeypatch, None)
+    assert "1 blocking asset check failed with ERROR severity:\\npeople: sound\\n" in told
+
+
+@pytest.mark.parametrize("kind", [Careless, OfTheSameName, DagsterAssetCheckFailedError])
+def test_an_error_of_a_project_beside_a_failed_check_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    told = failed_step(monkeypatch, kind(AS_DAGSTER_SAYS))
+    assert "Quillfeather" not in told
+    assert "blocking" not in told
+
+
+def test_an_error_that_only_has_the_class_of_a_failed_check_is_not_told() -> None:
+    for text in (NAME, f"1 blocking asset check failed with ERROR severity:\n{NAME}: sound", f"1 {SAID}"):
+        assert "Zorblax" not in json.dumps(stored_error(DagsterAssetCheckFailedError(text)))
 
 
 def test_words_for_people_are_redacted_too() -> None:
