@@ -17,7 +17,7 @@ from secure_ml.vault.errors import ChecksNotPassed
 from secure_ml.vault.inspection import verify_heads
 from secure_ml_tests.fakes.small_project import ENVIRONMENT, PROJECT, SmallProject, open_small_project, rows
 from secure_ml_tests.faults import work
-from secure_ml_tests.faults.injection import Ended, Work, require_strace, struck
+from secure_ml_tests.faults.injection import WAYS, Ended, Work, each_call, require_strace, struck
 
 pytestmark = pytest.mark.journey
 
@@ -94,36 +94,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-# A commit is a sync, a rename or an unlink; between two of them a killed process leaves what a failed write leaves.
-WAYS = [("write", False), ("sync", False), ("rename", False), ("sync", True), ("rename", True)]
-
-
-@pytest.mark.parametrize(("kind", "kill"), WAYS, ids=[f"{kind}-{'kills' if kill else 'fails'}" for kind, kill in WAYS])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_whatever_call_fails_nothing_acknowledged_is_lost(
-    prepared: Path, tmp_path: Path, name: str, kind: str, kill: bool
-) -> None:
-    operation = OPERATIONS[name]
-    for nth in range(1, MOST_CALLS):
-        root = tmp_path / str(nth)
-        shutil.copytree(prepared, root)
-        ended = struck(operation.do, root, kind=kind, nth=nth, kill=kill)
-        told = f"{name}: {kind} {nth}: {ended}"
-        errors = [words.removeprefix("error ") for words in ended.said if words.startswith("error ")]
-        assert all(error.startswith("secure_ml.") for error in errors), told
-        assert ended.code == (-9 if kill and ended.struck else 0), told
+def test_whatever_call_fails_nothing_acknowledged_is_lost(prepared: Path, tmp_path: Path, name: str, way: str) -> None:
+    operation, (kind, kill) = OPERATIONS[name], WAYS[way]
+    for root, ended in each_call(operation.do, prepared, tmp_path, kind=kind, kill=kill):
         project = open_small_project(root)
         project.installation.log.verify()
         heads = project.installation.versions.heads(environment=ENVIRONMENT, project=PROJECT)
         verify_heads(heads, project.installation.settings.vault, on_file=lambda: None)
         operation.holds(project, ended)
         no_plaintext(root)
-        shutil.rmtree(root)
-        if not ended.struck:
-            assert nth > 1, f"{name} makes no call of the kind {kind}"
-            assert not errors
-            return
-    pytest.fail(f"{name} makes more than {MOST_CALLS} calls of the kind {kind}")
 
 
 def no_plaintext(root: Path) -> None:
