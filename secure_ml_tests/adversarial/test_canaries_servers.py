@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from secure_ml.access.directory import SENSOR
+from secure_ml.orchestration.resources import TICKET_TAG, read_ticket
 from secure_ml.settings import project_root
 from secure_ml_tests.adversarial.search import Texts, search, search_folder
 from secure_ml_tests.fakes import hostile_servers
@@ -231,7 +233,13 @@ def test_a_position_stays_a_position(served: Served) -> None:
 def test_a_request_that_is_refused_starts_no_run_later(served: Served) -> None:
     assert {tick["status"] for tick in served.ticks["requesting_by_value"]} == {"FAILURE"}
     started = [tag for run in served.runs for tag in run["tags"] if tag["key"] == "dagster/sensor_name"]
-    assert {tag["value"] for tag in started} == {"tagging_sensor"}
+    assert {tag["value"] for tag in started} == {"tagging_sensor", "asking_for_a_project"}
+
+
+def test_the_daemons_run_of_a_project_acts_for_the_sensor(served: Served) -> None:
+    tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in served.runs]
+    (asked,) = [of for of in tags if of.get("dagster/sensor_name") == "asking_for_a_project"]
+    assert json.loads(read_ticket(asked[TICKET_TAG]).body)["actor"] == SENSOR
 
 
 @pytest.fixture(scope="module")

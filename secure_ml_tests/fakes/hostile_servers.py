@@ -86,6 +86,12 @@ def tagging_sensor(_: dg.SensorEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key="once", tags={"contact": SAID})
 
 
+@dg.sensor(job_name="loan_approval__protect", minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
+def asking_for_a_project(_: dg.SensorEvaluationContext) -> dg.RunRequest:
+    classified = dg.AssetKey(["training", "loan_approval", "classified"])
+    return dg.RunRequest(run_key="once", partition_key="2024-01", asset_selection=[classified])
+
+
 @dg.sensor(asset_selection=[by_region], minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
 def reporting_sensor(_: dg.SensorEvaluationContext) -> dg.SensorResult:
     made = dg.AssetMaterialization("by_region", description=SAID, metadata={"who": SAID}, partition="north")
