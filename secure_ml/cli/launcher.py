@@ -67,7 +67,7 @@ def launch(
     with ExitStack() as workers:
 
         def start(part: Sequence[Planned]) -> _Worker:
-            program = command(project.policy.project, environment)
+            program = command(project.policy.project, environment, part[0].job)
             process = begin(client, project, environment, user, program, with_source=_reads_source(part[0]))
             return workers.enter_context(_Worker(process, user.pw_name))
 

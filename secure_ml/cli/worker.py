@@ -75,7 +75,7 @@ def main() -> None:
     """
     if (os.getppid(), os.getpid()) != (1, 2):
         raise NotAlone("runs are started with `secure-ml run`")
-    project, environment = sys.argv[1:]
+    project, environment, job = sys.argv[1:]
     silence(os.environ)
     protect_process()
     quiet_libraries()
@@ -83,26 +83,26 @@ def main() -> None:
     # What a run prints must not look like an answer: the answers get a descriptor of their own.
     answers = os.dup(1)
     os.dup2(2, 1)
-    with _prepared(project, environment) as execute, os.fdopen(0, "rb", buffering=0, closefd=False) as asked:
+    with _prepared(project, environment, job) as execute, os.fdopen(0, "rb", buffering=0, closefd=False) as asked:
         os.write(answers, PREPARED.encode())
         while line := asked.readline():
             os.write(answers, _in_a_child(json.loads(line), execute, answers))
 
 
 @contextmanager
-def _prepared(project: str, environment: str) -> Iterator[_Execute]:
+def _prepared(project: str, environment: str, job: str) -> Iterator[_Execute]:
     """Imports, builds and opens what the runs have in common, before there is any ticket; gives what executes one."""
     from secure_ml.definitions import build, open_installation
     from secure_ml.orchestration.instance import dagster_instance
     from secure_ml.orchestration.project import job_names
     from secure_ml.orchestration.runs import execute_one
 
-    _import_what_every_run_needs()
+    _, train = job_names(project)
+    _import_what_training_needs() if job == train else _import_what_partitions_need()
     client = open_installation()
     seen = client.projects[project].seen_in(environment)
     definitions = build(environment, open_client=lambda: client)
-    for job in job_names(project):
-        definitions.resolve_job_def(job)
+    definitions.resolve_job_def(job)
     with dagster_instance(client.settings) as instance:
 
         def execute(planned: Planned, run_id: str, ticket: str) -> Outcome:
@@ -111,9 +111,8 @@ def _prepared(project: str, environment: str) -> Iterator[_Execute]:
         yield execute
 
 
-def _import_what_every_run_needs() -> None:
+def _import_what_partitions_need() -> None:
     """What a partition's run imports where it first uses it; there is such a run for each partition."""
-    import mlflow
     import presidio_anonymizer
     import pyarrow.parquet.encryption
 
@@ -121,7 +120,15 @@ def _import_what_every_run_needs() -> None:
     from secure_ml.protection.classify.classifier import Classifier
 
     Classifier()
-    del mlflow, presidio_anonymizer, pyarrow, secure_ml
+    del presidio_anonymizer, pyarrow, secure_ml
+
+
+def _import_what_training_needs() -> None:
+    """The same for the run that trains: by the time that it is asked for, its worker has been waiting for a while."""
+    import mlflow
+    import pyarrow.parquet.encryption
+
+    del mlflow, pyarrow
 
 
 def _in_a_child(asked: dict[str, Any], execute: _Execute, answers: int) -> bytes:
@@ -214,7 +221,7 @@ def _line(*, success: bool, failures: Sequence[str], checks: Sequence[tuple[str,
     return json.dumps({"success": success, "failures": failures, "checks": checks}).encode() + b"\n"
 
 
-def command(project: str, environment: str) -> list[str]:
-    """The command that starts a worker, with this interpreter and this package."""
+def command(project: str, environment: str, job: str) -> list[str]:
+    """The command that starts a worker for the runs of a job, with this interpreter and this package."""
     program = "from secure_ml.cli.worker import main; main()"
-    return [str(Path(sys.executable)), "-I", "-c", program, project, environment]
+    return [str(Path(sys.executable)), "-I", "-c", program, project, environment, job]
