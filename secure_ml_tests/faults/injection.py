@@ -21,7 +21,7 @@ RENAME = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlink
 KINDS = {"write": (WRITE, "ENOSPC"), "sync": (SYNC, "EIO"), "rename": (RENAME, "EIO")}
 
 # An import is a thousand calls for strace to look at: what the work imports late is imported once.
-_PRELOADED = [
+PRELOADED = [
     "secure_ml_tests.faults.rights",
     "secure_ml_tests.faults.work",
     "alembic.autogenerate",
@@ -103,7 +103,7 @@ def struck(work: Work, root: Path, *, kind: str, nth: int, kill: bool) -> Ended:
     """Does the work in a process of its own, whose n-th system call of this kind fails or kills it."""
     calls, error = KINDS[kind]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(PRELOADED)
     ours, theirs = socket.socketpair()
     trace = root / "strace.out"
     with ours, theirs:

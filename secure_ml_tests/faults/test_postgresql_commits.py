@@ -74,7 +74,9 @@ def struck_commits(strike: Callable[[Callable[[], None], Any], None], nth: int) 
     original, counted = DefaultDialect.do_commit, itertools.count(1)
 
     def do_commit(dialect: DefaultDialect, connection: Any) -> None:
-        if connection.readonly or next(counted) != nth:
+        # PostgreSQL's driver says whether it may write, SQLite's how many rows it has written.
+        writes = connection.total_changes if hasattr(connection, "total_changes") else not connection.readonly
+        if not writes or next(counted) != nth:
             original(dialect, connection)
         else:
             strike(lambda: original(dialect, connection), connection)
