@@ -98,12 +98,13 @@ def _prepared(project: str, environment: str, job: str) -> Iterator[_Execute]:
     from secure_ml.orchestration.runs import execute_one
 
     _, train = job_names(project)
-    _import_what_training_needs() if job == train else _import_what_partitions_need()
     client = open_installation()
     seen = client.projects[project].seen_in(environment)
     definitions = build(environment, open_client=lambda: client)
     definitions.resolve_job_def(job)
     with dagster_instance(client.settings) as instance:
+        # Libraries are told where their caches lie first.
+        _import_what_training_needs() if job == train else _import_what_partitions_need()
 
         def execute(planned: Planned, run_id: str, ticket: str) -> Outcome:
             return execute_one(definitions, instance, seen, environment, planned, run_id=run_id, ticket=ticket)
@@ -124,11 +125,15 @@ def _import_what_partitions_need() -> None:
 
 
 def _import_what_training_needs() -> None:
-    """The same for the run that trains: by the time that it is asked for, its worker has been waiting for a while."""
-    import mlflow
+    """The same for the run that trains: its worker has been waiting for a while by the time that it is asked for."""
+    import dp_accounting
+    import matplotlib.backends.backend_agg
+    import mlflow.store.tracking.sqlalchemy_store
+    import opendp.prelude
     import pyarrow.parquet.encryption
+    import skops.io
 
-    del mlflow, pyarrow
+    del dp_accounting, matplotlib, mlflow, opendp, pyarrow, skops
 
 
 def _in_a_child(asked: dict[str, Any], execute: _Execute, answers: int) -> bytes:
