@@ -15,6 +15,7 @@ from secure_ml.vault import messages as m
 from secure_ml.vault.errors import VaultError
 from secure_ml.vault.wire.frames import (
     LARGEST_ANSWER,
+    TooManyConnections,
     WireError,
     decode,
     encode,
@@ -67,7 +68,12 @@ class SocketKernel:
             if frame is None:
                 self._close()
                 raise self._unavailable("it closed the connection")
-        return decode(frame, messages_by_name())
+            try:
+                return decode(frame, messages_by_name())
+            except TooManyConnections:
+                # It closes this one, perhaps not before something more is asked on it.
+                self._close()
+                raise
 
     def _connected(self) -> socket.socket:
         # A forked child must not speak on its parent's connection: answers would cross.

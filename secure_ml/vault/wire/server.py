@@ -135,8 +135,15 @@ class MessageServer(socketserver.ThreadingUnixStreamServer):
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Ends a connection and gives its place back."""
-        with self._lock:
-            self._open.pop(request, None)  # type: ignore[arg-type]  # a stream's request is its socket
+        if isinstance(request, socket.socket):
+            with self._lock:
+                self._open.pop(request, None)
+            # What is unread when it is closed would reset it, and with it the last words to the other end.
+            with contextlib.suppress(OSError):
+                request.setblocking(False)
+                request.shutdown(socket.SHUT_RD)
+                while request.recv(SMALL_FRAME):
+                    pass
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
