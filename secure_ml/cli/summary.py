@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
@@ -92,7 +91,7 @@ def summarise(installation: Client, project: str, *, environment: str) -> Projec
         epsilon_budget=plain(budget.epsilon) if budget else None,
         delta_budget=plain(budget.delta) if budget else None,
         figures=dict(latest[Stage.VALIDATED].summary),
-        model_card=_card(latest[Stage.REGISTERED]),
+        model_card=str(_card(installation.settings.mlflow, latest[Stage.REGISTERED])),
         registered=dict(latest[Stage.REGISTERED].summary),
         audit_log_entries=described.log_entries,
     )
@@ -137,6 +136,7 @@ def _checks(described: Description) -> CheckSummary:
     return CheckSummary(sum(passed for _, passed in verdicts), words)
 
 
-def _card(registered: Manifest) -> str:
-    location = urlparse(str(registered.summary["artefacts"]))
-    return str(Path(unquote(location.path)) / "model_card.md")
+def _card(mlflow: Path, registered: Manifest) -> Path:
+    """Where MLflow has the artefacts of a run: below the experiment's place, which is named after the project."""
+    run = mlflow / "artifacts" / registered.address.environment / registered.address.project
+    return run / str(registered.summary["mlflow_run"]) / "artifacts" / "model_card.md"

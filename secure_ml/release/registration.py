@@ -121,7 +121,6 @@ def register_candidate(
         "model_version": entry.version,
         "status": entry.status,
         "mlflow_run": entry.mlflow_run_id,
-        "artefacts": entry.artifact_uri,
     }
     origins = (*trained.origins, *validated.origins)
     label = declassify(join([*trained.labels.values(), *validated.labels.values()]), by=model_card)

@@ -14,6 +14,8 @@ Name = Annotated[str, Field(max_length=64)]
 
 ColumnName = Annotated[str, Field(max_length=1_024)]
 VersionId = Annotated[str, Field(max_length=64)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
+"""Hexadecimal; it stands in the manifest in clear."""
 
 
 class Message(BaseModel):
@@ -126,7 +128,7 @@ class PartWritten(Message):
     bucket: int
     file: str
     size_bytes: int
-    sha256: str
+    sha256: Digest
     rows: int
 
 
@@ -136,7 +138,7 @@ class CommitWrite(Ticketed):
     stage: Stage
     partition: str = Field(max_length=1_024)
     version_id: str = Field(max_length=64)
-    digest: str
+    digest: Digest
     schema_ipc: bytes
     labels: dict[str, dict[str, str | list[str]]]
     parents: tuple[str, ...]

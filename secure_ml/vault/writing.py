@@ -4,16 +4,18 @@ Belongs here: what follows admission of a write. Must stay out: decisions, files
 """
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
 from secure_ml.access.decisions import Request
+from secure_ml.access.stages import PERIOD, SIDE
 from secure_ml.access.tickets import Ticket
 from secure_ml.audit.event import Detail
 from secure_ml.audit.log import AuditEvent, AuditLog
+from secure_ml.guard.column_names import may_be_shown
 from secure_ml.keys.column_keys import FOOTER
 from secure_ml.keys.context import KeyContext
 from secure_ml.keys.custody import KeyCustody
@@ -29,6 +31,7 @@ from secure_ml.vault.labels import KEY_CATEGORIES, Label, LabelError
 from secure_ml.vault.manifest import Address, Manifest, Part, key_context
 from secure_ml.vault.opened import OpenedVersions
 from secure_ml.vault.parts import part_file
+from secure_ml.vault.summaries import require_summary
 from secure_ml.vault.versions import VersionStore
 
 
@@ -110,10 +113,14 @@ class Writing:
         return m.Committed(sequence=manifest.sequence, audit_index=index)
 
     def _manifest_of(self, request: m.CommitWrite, write: _Write, ticket: Ticket, *, created: datetime) -> Manifest:
-        schema, labels = _described(request, write.address)
         policy = self._policy_of(request.project)
+        schema, labels = _described(request, write.address)
         _require_begun_parts(request, labels, write)
-        require_labels(write.address, labels, policy, self._parents(request, write.address, ticket, policy))
+        parents = self._parents(request, write.address, ticket, policy)
+        require_labels(write.address, labels, policy, parents)
+        _require_shown_names(write.address, labels, policy)
+        inherited = {name for manifests in parents.values() for manifest in manifests for name in manifest.labels}
+        require_summary(write.address, request.summary, policy=policy, columns={*policy.columns, *inherited})
         return Manifest(
             write.address,
             request.version_id,
@@ -209,6 +216,12 @@ def _require_begun_parts(request: m.CommitWrite, labels: Mapping[str, Label], wr
     categories = {context.category for context in write.contexts}
     if begun != written or not named or any(label.key_category not in categories for label in labels.values()):
         raise AccessRefused(f"{write.address}: the parts are not those that the write was begun with")
+
+
+def _require_shown_names(address: Address, names: Iterable[str], policy: Policy) -> None:
+    """Of `raw` and `classified` labels bind no names: a column could bear a person's, and stand in the manifest."""
+    if not all(may_be_shown(name, {*policy.columns, PERIOD, SIDE}) for name in names):
+        raise AccessRefused(f"{address}: names a column in a way in which a cell could be written; rename it")
 
 
 def _commit_details(manifest: Manifest) -> dict[str, Detail]:

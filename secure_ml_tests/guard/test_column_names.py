@@ -2,7 +2,7 @@
 
 import pytest
 
-from secure_ml.guard.column_names import is_stand_in, shown_names
+from secure_ml.guard.column_names import is_stand_in, may_be_shown, shown_names
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_a_stand_in_takes_no_other_columns_name() -> None:
     shown = shown_names(names, ["undeclared_column_1"])
     assert shown == ("undeclared_column_1_", "undeclared_column_1", "undeclared_column_3_", "undeclared_column_4")
     assert len(set(shown)) == len(names)
+
+
+def test_what_is_shown_may_be_shown_and_what_was_replaced_may_not() -> None:
+    names = ["Meera", "undeclared_column_1", "income", "Asha Rao", "Full Name"]
+    shown = shown_names(names, ["undeclared_column_1", "Full Name"])
+    assert [may_be_shown(name, ["Full Name"]) for name in shown] == [True] * 5
+    replaced = ["Meera", "Asha Rao", "undeclared_column_98765012", "undeclared_column_1 Asha", "undeclared_column_"]
+    assert not any(may_be_shown(name, ["Full Name"]) for name in replaced)

@@ -127,7 +127,6 @@ def test_what_is_stored_is_the_registrys_entry_and_the_card(noted: tuple[Registr
     }  # fmt: skip
     assert stored.summary() == {
         "registered_model": "training.people", "model_version": 1, "status": "candidate", "mlflow_run": "0" * 32,
-        "artefacts": "file:///artefacts/training.people",
     }  # fmt: skip
     assert stored.origins == ("trained-id", "validated-id")
     assert set(stored.labels.values()) == {PUBLIC}
