@@ -537,6 +537,25 @@ def test_rewrapping_moves_what_an_older_root_key_wraps_and_retires_it(place: Pla
     assert custody.rewrap() == (0, Roots())
 
 
+def test_a_rewrapping_killed_at_any_commit_loses_no_key_and_goes_on(place: Place) -> None:
+    custody = place.custody()
+    made = custody.create([FIRST, DEVELOPMENT])
+    check = all_open(made, custody.secret("audit", create=True))
+    place.service().rotate()
+
+    def rewrap(custody: KeyCustody) -> None:
+        custody.rewrap()
+
+    def check_and_go_on(again: KeyCustody) -> None:
+        check(again)
+        rewrap(again)
+        check(again)
+        assert again.describe()[0].older_roots == ()
+
+    # Announced, the environments' keys moved, the older root key retired, ended.
+    assert broken_off(place, rewrap, check_and_go_on) == 2 * 4
+
+
 def test_rewrapping_to_another_service_moves_all_there(place: Place, tmp_path: Path) -> None:
     custody = place.custody()
     made = custody.create([FIRST, DEVELOPMENT])
