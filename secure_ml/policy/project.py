@@ -146,6 +146,10 @@ class Policy(PolicyModel):
             and (column.identifiability is Identifiability.DIRECT or name == subject)
         )
 
+    def beside(self, name: str) -> tuple[str, ...]:
+        """The other columns that a column's treatment looks at, so that their labels flow into what it makes."""
+        return self.searched_for_in(name) if self.columns[name].treatment.kind == "scrub_text" else ()
+
     def source_of(self, environment: str) -> Source | None:
         """Where an environment's table comes from; None where it has none, and must not read another's."""
         if environment in REAL_ENVIRONMENTS:

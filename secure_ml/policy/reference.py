@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from secure_ml.policy.load import COMPONENT_TYPE
 from secure_ml.policy.project import Policy
+from secure_ml.policy.treatments import Leaves, TreatmentModel
 
 PAGE = Path("docs/policy.md")
 
@@ -38,6 +39,12 @@ Unknown fields are refused. Fields without a default are required.
 """
 
 _PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false"}
+_LEAVES = {
+    Leaves.UNCHANGED: "The label stays as it was.",
+    Leaves.QUASI_AT_MOST: "What is left is labelled a quasi-identifier at most.",
+    Leaves.PSEUDONYM: "What is left is labelled a pseudonym.",
+    Leaves.NOTHING: "Nothing of the person is left.",
+}
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
@@ -53,10 +60,18 @@ def render() -> str:
             if len(models) > 1:
                 field, word = _tag(model)
                 sections.append(f"### {title}: {word}\n")
-                told = f"`{field}: {word}`. {told}"
+                told = f"`{field}: {word}`. {told}{_effect(model)}"
             sections.append(f"{told}\n")
             sections.append(_table(model, without=_tag(model)[0] if len(models) > 1 else None))
     return "\n".join(section for section in sections if section)
+
+
+def _effect(model: type[BaseModel]) -> str:
+    """What a treatment does to the label, and whether it can be undone."""
+    if not issubclass(model, TreatmentModel):
+        return ""
+    back = "A data steward can have one value back." if model.reversible else "Nobody can have the value back."
+    return f" {_LEAVES[model.leaves]} {back}"
 
 
 def _sections() -> Iterator[tuple[str, tuple[type[BaseModel], ...]]]:

@@ -4,34 +4,60 @@ Belongs here: the declaration of each treatment. Must stay out: how a treatment 
 """
 
 import itertools
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from secure_ml.policy.model import PolicyModel
 
 
-class Keep(PolicyModel):
+class Leaves(StrEnum):
+    """What a treatment leaves of its column's label."""
+
+    UNCHANGED = "unchanged"
+    QUASI_AT_MOST = "quasi_at_most"
+    PSEUDONYM = "pseudonym"
+    NOTHING = "nothing"
+
+
+class TreatmentModel(PolicyModel):
+    """A treatment's declaration.
+
+    Attributes:
+        leaves: its effect on the label.
+        reversible: whether a data steward can have the value back, one case at a time.
+    """
+
+    leaves: ClassVar[Leaves]
+    reversible: ClassVar[bool] = False
+
+
+class Keep(TreatmentModel):
     """The value as it is, parsed to the declared type."""
 
+    leaves = Leaves.UNCHANGED
     kind: Literal["keep"]
 
 
-class Drop(PolicyModel):
+class Drop(TreatmentModel):
     """The column does not exist in `masked`: the purpose does not need it."""
 
+    leaves = Leaves.NOTHING
     kind: Literal["drop"]
 
 
-class Redact(PolicyModel):
+class Redact(TreatmentModel):
     """Every present value becomes the same word, so that only its presence is left."""
 
+    leaves = Leaves.NOTHING
     kind: Literal["redact"]
 
 
-class PartialMask(PolicyModel):
+class PartialMask(TreatmentModel):
     """All characters but the last (or first) few become `*`; for a person who must recognise a record."""
 
+    leaves = Leaves.QUASI_AT_MOST
     kind: Literal["partial_mask"]
     keep_first: int = Field(default=0, ge=0, le=4, description="Leading letters or digits left readable.")
     keep_last: int = Field(default=0, ge=0, le=4, description="Trailing letters or digits left readable.")
@@ -43,15 +69,17 @@ class PartialMask(PolicyModel):
         return self
 
 
-class Token(PolicyModel):
+class Token(TreatmentModel):
     """A keyed pseudonym: the same value gives the same token within the project, and none outside it."""
 
+    leaves = Leaves.PSEUDONYM
     kind: Literal["token"]
 
 
-class GeneraliseNumber(PolicyModel):
+class GeneraliseNumber(TreatmentModel):
     """The lower edge of the interval that holds the number."""
 
+    leaves = Leaves.QUASI_AT_MOST
     kind: Literal["generalise_number"]
     step: float | None = Field(default=None, gt=0, description="Width of equal intervals that start at 0.")
     cuts: tuple[float, ...] | None = Field(
@@ -67,25 +95,28 @@ class GeneraliseNumber(PolicyModel):
         return self
 
 
-class GeneraliseDate(PolicyModel):
+class GeneraliseDate(TreatmentModel):
     """The year (integer), or the year and month ("YYYY-MM"), of a date."""
 
+    leaves = Leaves.QUASI_AT_MOST
     kind: Literal["generalise_date"]
     to: Literal["year", "month"] = Field(description="The precision that is left.")
 
 
-class GeneraliseGeography(PolicyModel):
+class GeneraliseGeography(TreatmentModel):
     """The leading characters of a postal code, which name a region."""
 
+    leaves = Leaves.QUASI_AT_MOST
     kind: Literal["generalise_geography"]
     keep_first: int = Field(
         ge=1, le=4, description="Leading characters left; three of an Indian PIN code name a district."
     )
 
 
-class ScrubText(PolicyModel):
+class ScrubText(TreatmentModel):
     """Free text with every identifier found in it replaced by its kind. It stays personal data."""
 
+    leaves = Leaves.UNCHANGED
     kind: Literal["scrub_text"]
 
 

@@ -106,8 +106,7 @@ def _masked(name: str, policy: Policy, raw: Mapping[str, Label]) -> Label | None
     column = policy.columns.get(name)
     if column is None or column.treatment.kind == "drop":
         return None
-    beside = policy.searched_for_in(name) if column.treatment.kind == "scrub_text" else ()
-    label = join(raw.get(read, STRICTEST) for read in (name, *beside))
+    label = join(raw.get(read, STRICTEST) for read in (name, *policy.beside(name)))
     declassifier = DECLASSIFIERS.get(column.treatment.kind)
     return label if declassifier is None else declassifier.lower(label)
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from types import FunctionType, MappingProxyType, MethodType
+from typing import get_args
 
+from secure_ml.policy import treatments
 from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.policy.treatments import Leaves, TreatmentModel
 
 _BOTTOM = frozenset({Category.INTERNAL})
 
@@ -151,18 +154,30 @@ class Declassifier:
 
 
 _MASK = "secure_ml.protection.mask"
-_TO_QUASI = _at_most(Identifiability.QUASI)
+_LOWER: Mapping[Leaves, Callable[[Label], Label]] = MappingProxyType(
+    {
+        Leaves.QUASI_AT_MOST: _at_most(Identifiability.QUASI),
+        Leaves.PSEUDONYM: _pseudonym,
+        Leaves.NOTHING: _nothing_left,
+    }
+)
+
+
+def _treatment(spec: type[TreatmentModel], code: str) -> Declassifier:
+    (name,) = get_args(spec.model_fields["kind"].annotation)
+    return Declassifier(name, f"{_MASK}.{code}", _LOWER[spec.leaves])
+
 
 DECLASSIFIERS: Mapping[str, Declassifier] = MappingProxyType(
     {
         declassifier.name: declassifier
         for declassifier in (
-            Declassifier("redact", f"{_MASK}.redact:Redact", _nothing_left),
-            Declassifier("token", f"{_MASK}.token:Token", _pseudonym),
-            Declassifier("partial_mask", f"{_MASK}.partial_mask:PartialMask", _TO_QUASI),
-            Declassifier("generalise_number", f"{_MASK}.generalise_number:GeneraliseNumber", _TO_QUASI),
-            Declassifier("generalise_date", f"{_MASK}.generalise_date:GeneraliseDate", _TO_QUASI),
-            Declassifier("generalise_geography", f"{_MASK}.generalise_geography:GeneraliseGeography", _TO_QUASI),
+            _treatment(treatments.Redact, "redact:Redact"),
+            _treatment(treatments.Token, "token:Token"),
+            _treatment(treatments.PartialMask, "partial_mask:PartialMask"),
+            _treatment(treatments.GeneraliseNumber, "generalise_number:GeneraliseNumber"),
+            _treatment(treatments.GeneraliseDate, "generalise_date:GeneraliseDate"),
+            _treatment(treatments.GeneraliseGeography, "generalise_geography:GeneraliseGeography"),
             # Which rows are there says one thing, and the same of every row: its subject may be used, its outcome is
             # known.
             Declassifier("admission", f"{_MASK}.masking:Masking", _nothing_left),

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from secure_ml.policy.model import PolicyModel
 from secure_ml.policy.reference import main, render
+from secure_ml.policy.treatments import Leaves, TreatmentModel
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "policy.md"
 HINT = "run `python -m secure_ml.policy.reference --write`"
@@ -15,7 +17,7 @@ HINT = "run `python -m secure_ml.policy.reference --write`"
 
 def _models(base: type[PolicyModel] = PolicyModel) -> Iterator[type[PolicyModel]]:
     for model in base.__subclasses__():
-        if model.__module__.startswith("secure_ml.") and not model.__name__.startswith("_"):
+        if model.__module__.startswith("secure_ml.") and not model.__name__.startswith("_") and model.model_fields:
             yield model
         yield from _models(model)
 
@@ -49,6 +51,14 @@ def test_bounds_defaults_and_words_are_told() -> None:
     assert "| `identifiability` | word | required | `none`, `quasi`, `pseudonym`, `direct` |" in page
     assert "`kind: partial_mask`. " in page
     assert "`expect: matches`. " in page
+
+
+@pytest.mark.parametrize("treatment", TreatmentModel.__subclasses__(), ids=lambda model: model.__name__)
+def test_every_treatment_tells_its_effect_on_the_label(treatment: type[TreatmentModel]) -> None:
+    (kind,) = get_args(treatment.model_fields["kind"].annotation)
+    told = next(line for line in render().splitlines() if line.startswith(f"`kind: {kind}`. "))
+    assert ("A data steward can have one value back." in told) is treatment.reversible
+    assert ("labelled a pseudonym" in told) is (treatment.leaves is Leaves.PSEUDONYM)
 
 
 def test_check_fails_on_a_stale_page_and_write_mends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,4 +97,4 @@ def _treatment(policy: Policy, name: str, key_for: KeyFor) -> ColumnTreatment | 
         case treatments.GeneraliseGeography() as spec:
             return GeneraliseGeography(reader, spec)
         case treatments.ScrubText():
-            return ScrubText(reader, {beside: policy.columns[beside].entity for beside in policy.searched_for_in(name)})
+            return ScrubText(reader, {beside: policy.columns[beside].entity for beside in policy.beside(name)})

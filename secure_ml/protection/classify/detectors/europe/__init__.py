@@ -1,0 +1,1 @@
+"""Identifiers that countries of Europe issue: one detector a file."""

@@ -1,0 +1,1 @@
+"""Identifiers and attributes of people anywhere: one detector a file."""

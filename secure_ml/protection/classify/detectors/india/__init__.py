@@ -1,0 +1,1 @@
+"""Identifiers that India issues: one detector a file."""

@@ -1,0 +1,1 @@
+"""Identifiers that the United States issue: one detector a file."""
