@@ -70,7 +70,7 @@ def _effect(model: type[BaseModel]) -> str:
     """What a treatment does to the label, and whether it can be undone."""
     if not issubclass(model, TreatmentModel):
         return ""
-    back = "A data steward can have one value back." if model.reversible else "Nobody can have the value back."
+    back = "A data steward can have one value back." if model.reversible else "Nobody can have back what it takes away."
     return f" {_LEAVES[model.leaves]} {back}"
 
 
