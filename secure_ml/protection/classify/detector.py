@@ -6,6 +6,9 @@ Belongs here: what the classifier asks of a detector. Must stay out: any single 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.cells import Kind
 
@@ -71,6 +74,9 @@ class Detector(Protocol):
 
     def validate(self, value: str) -> bool:
         """Check one value that has the shape: check digits, known prefixes, known words."""
+
+    def validate_all(self, values: Any) -> npt.NDArray[np.bool_]:
+        """Check every value of a ``pyarrow`` array that has the shape; equals ``validate`` value by value."""
 
     def in_context(self, words: str) -> bool:
         """Say whether a column's name, as ``words_of`` writes it, speaks of the entity."""

@@ -10,6 +10,8 @@ from functools import cache
 from math import ceil, log, sqrt
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
@@ -51,6 +53,8 @@ class PatternDetector:
         longest: Characters beyond which a cell is not of the shape.
         must_hold: Text that every cell of the shape holds; a column without it is not held against the pattern.
         check: Validation of a value of that shape; None if the shape is all there is.
+        check_all: The same for an Arrow array of strings of that shape, without nulls, at once: a boolean for each,
+            equal to ``check`` value by value. Where it is None, ``check`` is called for each value.
         chance: Share of unrelated values of that shape that pass ``check`` (0.1 for one check digit).
         context: Regular expressions of whole words in a column's name that speak of the entity.
         not_context: The same, for words that take the context away.
@@ -72,6 +76,7 @@ class PatternDetector:
     must_hold: str | None = None
     kinds: frozenset[Kind] = frozenset({Kind.TEXT, Kind.NUMBER})
     check: Callable[[str], bool] | None = None
+    check_all: Callable[[Any], npt.NDArray[np.bool_]] | None = None
     chance: float = 0.0
     not_context: tuple[str, ...] = ()
     needs_context: bool = False
@@ -99,6 +104,12 @@ class PatternDetector:
     def validate(self, value: str) -> bool:
         """Run the check; a value of the right shape passes where there is none."""
         return self.check is None or self.check(value)
+
+    def validate_all(self, values: Any) -> npt.NDArray[np.bool_]:
+        """Run the check over a ``pyarrow`` array of values that have the shape; a boolean for each."""
+        if self.check_all is not None:
+            return self.check_all(values)
+        return np.fromiter(map(self.validate, values.to_pylist()), dtype=np.bool_, count=len(values))
 
     def in_context(self, words: str) -> bool:
         """Say whether the words of a column's name speak of the entity."""

@@ -43,12 +43,13 @@ class DetectorTally:
         return mask
 
     def _examine(self, detector: Detector, cells: Cells, positions: Any) -> None:
-        for value, count in zip(cells.values.take(positions).to_pylist(), cells.counts[positions], strict=True):
-            self.examined += int(count)
-            if detector.validate(value):
-                self.validated += int(count)
-                if len(self.validated_hashes) < _DISTINCT_KEPT:
-                    self.validated_hashes.add(hash(value))
+        values, counts = cells.values.take(positions), cells.counts[positions]
+        valid = detector.validate_all(values)
+        self.examined += int(counts.sum())
+        self.validated += int(counts[valid].sum())
+        for index in np.flatnonzero(valid)[:_DISTINCT_KEPT]:
+            if len(self.validated_hashes) < _DISTINCT_KEPT:
+                self.validated_hashes.add(hash(values[index].as_py()))
 
 
 @dataclass
