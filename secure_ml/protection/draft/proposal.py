@@ -104,7 +104,7 @@ def _feature(assignment: Assignment, bounds: Bounds, telling: float, numbers_row
     question = ""
     if telling >= STRIKING:
         question = "alone it ranks the label strikingly well: is it known before the outcome?"
-    elif assignment.entity is Entity.HEALTH:
+    elif assignment.entity in {Entity.HEALTH, Entity.ICD_CODE}:
         question = "it says something about health: does the purpose need it?"
     made = _made(assignment, treatment, {"kind": "feature", "reason": CONFIRM}, bounds=bounds, question=question)
     return replace(made, telling=telling)

@@ -68,7 +68,14 @@ _LEFT_OUT = {
     Entity.EMPLOYER: "a small employer points to a person",
     Entity.IFSC: "a branch is no property of a person; declare it if the purpose needs it",
     Entity.GSTIN: "the number of a business is no input of a model",
+    Entity.SWIFT_BIC: "a bank is no property of a person; declare it if the purpose needs it",
+    Entity.ROUTING_NUMBER: "a bank is no property of a person; declare it if the purpose needs it",
     Entity.IP_ADDRESS: "an address on the network points to a person or household",
+    Entity.MAC_ADDRESS: "the number of a device points to its owner",
+    Entity.URL: "an address on the web may hold a person's name or a key",
+    Entity.SECRET: "a password or key has no place in a table that a model is made from; change it, it was copied",
+    Entity.GEO_COORDINATES: "a place to a few metres is a person's home; generalise_geography, if the purpose needs it",
+    Entity.PLACE: "where people live stands for who they are, so it is no input",
     Entity.RECORD_ID: "the number of a record says nothing about its person; token with the use review, if a reviewer "
     "must name the case",
     Entity.SUBJECT_ID: "a person's number is no input of a model",
@@ -141,7 +148,7 @@ def _by_content(finding: Finding) -> tuple[Role, str]:
         return Role.PROTECTED, (
             "its name says age, a protected attribute: never an input, unless the purpose, such as medicine, needs it"
         )
-    if entity is Entity.HEALTH:
+    if entity in {Entity.HEALTH, Entity.ICD_CODE}:
         return Role.FEATURE, f"says something about health: confirm that the purpose needs it ({evidence})"
     return Role.FEATURE, FOUND_NOTHING if entity is Entity.NONE else f"looks like {entity} ({evidence})"
 
