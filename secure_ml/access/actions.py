@@ -18,7 +18,8 @@ class Environment(StrEnum):
 class Action(StrEnum):
     """One thing that an actor can ask for.
 
-    `version.read` is a look outside a run. What a run reads follows from `run.start` and the stage graph.
+    `version.read` is a look outside a run. What a run reads follows from `run.start` and the stage graph. `value.reveal`
+    is to have back one value that a reversible treatment has masked.
     """
 
     RUN_START = "run.start"
@@ -37,6 +38,7 @@ class Action(StrEnum):
     GRANT_APPROVE = "grant.approve"
     GRANT_REVOKE = "grant.revoke"
     GRANT_LIST = "grant.list"
+    VALUE_REVEAL = "value.reveal"
     STATUS_READ = "status.read"
     LOG_READ = "log.read"
     LOG_VERIFY = "log.verify"
@@ -84,6 +86,7 @@ ON_DATA = ON_STAGES | {
     Action.GRANT_APPROVE,
     Action.GRANT_REVOKE,
     Action.GRANT_LIST,
+    Action.VALUE_REVEAL,
 }
 """Actions that move data or models, or open the way to them: what an administrator never does."""
 

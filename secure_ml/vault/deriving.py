@@ -11,9 +11,18 @@ from secure_ml.vault.admission import Admission
 from secure_ml.vault.manifest import Address
 
 
-def project_secret(keys: KeyCustody, address: Address) -> bytes:
-    """The secret of the address's project in its environment, made at the first use."""
-    return keys.secret(f"project/{address.environment}/{address.project}", create=True)
+def project_secret(keys: KeyCustody, address: Address, *, create: bool = True) -> bytes:
+    """The secret of the address's project in its environment, made at the first use.
+
+    Raises:
+        KeyNotFound: it was never made, or was destroyed, and is not to be made.
+    """
+    return keys.secret(f"project/{address.environment}/{address.project}", create=create)
+
+
+def project_key(keys: KeyCustody, address: Address, derivation: str, *, create: bool = True) -> bytes:
+    """The 32 bytes that the project uses for one purpose, such as "token:phone"; see `project_secret`."""
+    return derive(project_secret(keys, address, create=create), purpose=derivation)
 
 
 class Deriving:
@@ -27,4 +36,4 @@ class Deriving:
         address = Address(request.environment, request.project, request.by, "")
         asked = Request("derive_key", request.by, request.by, derivation=request.derivation)
         self._admission.admit(request, "key.derive", address, asked)
-        return m.KeyDerived(key=derive(project_secret(self._keys, address), purpose=request.derivation))
+        return m.KeyDerived(key=project_key(self._keys, address, request.derivation))

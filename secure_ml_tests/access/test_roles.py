@@ -103,6 +103,14 @@ def test_an_admin_never_acts_on_data_and_an_auditor_never_changes_anything() -> 
     assert roles["auditor"].never | looking | {Action.EGRESS_REPORT} == set(Action)
 
 
+def test_only_the_data_steward_and_the_sole_user_reveal_a_masked_value() -> None:
+    roles = shipped_roles().roles
+    revealing = {name for name, role in roles.items() if any(Action.VALUE_REVEAL in rule.actions for rule in role.may)}
+    assert revealing == {"data_steward", "sole_user"}
+    kept_out = {name for name, role in roles.items() if Action.VALUE_REVEAL in role.never}
+    assert kept_out == {"admin", "auditor", "data_protection_officer"}
+
+
 def test_the_assessor_judges_every_stage_that_has_checks_and_nobody_else_but_the_sole_user_judges() -> None:
     judging = {Action.VERSION_ASSESS, Action.VERDICT_RECORD}
     checked = {stage for stage in Stage if CHECKS[stage]}
