@@ -94,6 +94,19 @@ def cells_of(column: Any, *, name: str) -> Cells:
     return Cells(kind=kind, values=texts, counts=counts.to_numpy(zero_copy_only=False), rows=len(column))
 
 
+def text_buffers(values: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
+    """Return the UTF-8 bytes of an Arrow array of strings, and the ``len(values) + 1`` offsets into them; no copy."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    width = np.int64 if pa.types.is_large_string(values.type) else np.int32
+    _, offsets, data = values.buffers()
+    if not len(values):
+        return np.zeros(0, np.uint8), np.zeros(1, width)
+    bounds = np.frombuffer(offsets, width, count=len(values) + 1, offset=values.offset * np.dtype(width).itemsize)
+    text = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return text[bounds[0] : bounds[-1]], bounds - bounds[0]
+
+
 def _kept(values: Any, counts: Any, mask: Any) -> tuple[Any, Any]:
     return values.filter(mask), counts.filter(mask)
 
