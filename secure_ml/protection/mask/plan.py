@@ -63,7 +63,7 @@ class Plan:
 
 def make_plan(policy: Policy, *, key_for: KeyFor) -> Plan:
     """Chooses the treatments; asks for the keys of the tokens."""
-    chosen = {name: _treatment(policy, name, key_for) for name in policy.columns}
+    chosen = {name: column_treatment(policy, name, key_for=key_for) for name in policy.columns}
     return Plan({name: treatment for name, treatment in chosen.items() if treatment is not None})
 
 
@@ -72,7 +72,8 @@ def plan_without_keys(policy: Policy) -> Plan:
     return make_plan(policy, key_for=lambda purpose: bytes(32))
 
 
-def _treatment(policy: Policy, name: str, key_for: KeyFor) -> ColumnTreatment | None:
+def column_treatment(policy: Policy, name: str, *, key_for: KeyFor) -> ColumnTreatment | None:
+    """The treatment of one column; None where it is dropped. Asks for that column's key alone."""
     column = policy.columns[name]
     reader = ColumnReader(column, policy.source.missing)
     if name == policy.label.column:

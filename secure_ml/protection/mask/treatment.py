@@ -5,7 +5,7 @@ Belongs here: the port, reading, counting of cells that cannot be read. Must sta
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,6 +64,14 @@ class ColumnTreatment(Protocol):
             counts[f"unknown.{name}"] += treated.unknown
             return treated.values
         raise MaskingError(f"column {name} cannot be treated ({kind}): correct its type or treatment in the policy")
+
+
+@runtime_checkable
+class Reversible(ColumnTreatment, Protocol):
+    """A treatment that can be undone under its key."""
+
+    def invert(self, values: pa.Array) -> pa.Array:
+        """The values behind cells that it made, as text; null where a cell is none that it can have made."""
 
 
 @dataclass(frozen=True)
