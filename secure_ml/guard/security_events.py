@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Kind = Literal[
     "repeated_refusals",
+    "repeated_reveals",
     "bulk_decryption",
     "new_actor",
     "odd_hours",
@@ -45,7 +46,7 @@ _NOT_AUTHENTIC = frozenset(
 _BY_A_PERSON = frozenset(
     {
         "grant.approve", "grant.request", "key.derive", "keys.destroy", "keys.rotate", "model.approve",
-        "promotion.record", "run.start", "source.draft", "source.read", "version.read", "version.write",
+        "promotion.record", "run.start", "source.draft", "source.read", "value.reveal", "version.read", "version.write",
     }
 )  # fmt: skip
 _ENVIRONMENT_KEY = "environment-key/"
@@ -106,6 +107,9 @@ class Memory:
     _refusals: defaultdict[str, deque[tuple[datetime, int]]] = field(
         default_factory=lambda: defaultdict(deque), repr=False
     )
+    _reveals: defaultdict[str, deque[tuple[datetime, int]]] = field(
+        default_factory=lambda: defaultdict(deque), repr=False
+    )
     _rows: dict[str, int] = field(default_factory=dict)
     _versions: set[str] = field(default_factory=set, repr=False)
     _reading: dict[str, _Reading] = field(default_factory=dict, repr=False)
@@ -159,6 +163,22 @@ def repeated_refusals(entry: "AuditEntry", memory: Memory, limits: Limits) -> Fi
             words = f"{len(indices)} refusals of one {key.split()[0]} within {limits.refusals_minutes} minutes"
             return Finding("repeated_refusals", "warn", indices, entry.time, entry.resource, words)
     return None
+
+
+def repeated_reveals(entry: "AuditEntry", memory: Memory, limits: Limits) -> Finding | None:
+    """One actor had masked values back again and again within a short time: somebody takes a column apart."""
+    if (entry.action, entry.outcome) != ("value.reveal", "done") or entry.actor is None:
+        return None
+    now, seen = _time(entry), memory._reveals[entry.actor]
+    seen.append((now, entry.entry_index))
+    while seen[0][0] < now - timedelta(minutes=limits.reveals_minutes):
+        seen.popleft()
+    if len(seen) < limits.reveals:
+        return None
+    indices = tuple(index for _, index in seen)
+    seen.clear()
+    words = f"{len(indices)} masked values were given back to one actor within {limits.reveals_minutes} minutes"
+    return Finding("repeated_reveals", "warn", indices, entry.time, entry.resource, words)
 
 
 def bulk_decryption(entry: "AuditEntry", memory: Memory, limits: Limits) -> Finding | None:
@@ -303,6 +323,7 @@ def _local(entry: "AuditEntry", limits: Limits) -> datetime:
 DETECTORS: Mapping[Kind, Detector] = MappingProxyType(
     {
         "repeated_refusals": repeated_refusals,
+        "repeated_reveals": repeated_reveals,
         "bulk_decryption": bulk_decryption,
         "new_actor": new_actor,
         "odd_hours": odd_hours,

@@ -55,6 +55,9 @@ class Limits(BaseModel):
         refusals: so many refusals of one actor or run within `refusals_minutes` are told. A wrong policy gives one
             refusal a try; five within ten minutes is more than a person who reads the message would make.
         refusals_minutes: see `refusals`.
+        reveals: so many masked values given back to one actor within `reveals_minutes` are told. A case takes a few;
+            who needs ten an hour takes a column apart.
+        reveals_minutes: see `reveals`.
         bulk_cells: a day with fewer opened cells (rows times columns) is never told, however quiet the days before.
         bulk_score: modified z-score above which a day is told; 3.5 is Iglewicz and Hoaglin's.
         bulk_days: so many of an actor's days with reads are remembered.
@@ -69,6 +72,8 @@ class Limits(BaseModel):
 
     refusals: int = Field(default=5, ge=1)
     refusals_minutes: int = Field(default=10, ge=1)
+    reveals: int = Field(default=10, ge=1)
+    reveals_minutes: int = Field(default=60, ge=1)
     bulk_cells: int = Field(default=1_000_000, ge=0)
     bulk_score: float = Field(default=3.5, gt=0)
     bulk_days: int = Field(default=60, ge=2)

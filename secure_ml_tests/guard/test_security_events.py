@@ -106,6 +106,27 @@ def test_refusals_that_go_on_are_told_again_by_the_next_five() -> None:
     assert entries_of(log.findings()) == [(0, 1, 2, 3, 4), (5, 6, 7, 8, 9)]
 
 
+def reveals(count: int, *, apart: timedelta = timedelta(minutes=1), actor: str | None = ALICE) -> Log:
+    log = Log()
+    for _ in range(count):
+        log.add("value.reveal", actor=actor, run="", after=apart)
+        log.add("value.reveal", "done", actor=actor, run="", after=timedelta(0))
+    return log
+
+
+def test_ten_values_given_back_to_one_actor_within_an_hour_are_told() -> None:
+    (finding,) = reveals(12).findings()
+    assert (finding.kind, finding.severity, finding.entries) == ("repeated_reveals", "warn", tuple(range(1, 20, 2)))
+    assert finding.words == "10 masked values were given back to one actor within 60 minutes"
+
+
+def test_a_few_values_and_those_of_many_hours_are_not_told() -> None:
+    assert reveals(9).findings() == []
+    assert reveals(30, apart=timedelta(minutes=7)).findings() == []
+    assert reveals(30, actor=None).findings() == []
+    assert entries_of(reveals(3).findings("repeated_reveals", Limits(reveals=2))) == [(1, 3)]
+
+
 def test_many_refused_runs_do_not_fill_the_memory() -> None:
     log, memory = Log(), Memory()
     for index in range(5_000):
