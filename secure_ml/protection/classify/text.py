@@ -5,7 +5,7 @@ Must stay out: what is done to a span, and the words of the row itself (protecti
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -13,22 +13,13 @@ from types import MappingProxyType
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.cells import fold
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+from secure_ml.protection.classify.span import Span
 
 CERTAIN = 0.8
 """Score from which a span counts as an identifier found; below it is masked all the same."""
 
 _BEFORE_SCORE = 0.85
 _LOOK_BACK = 24
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """Characters ``start`` to ``end`` (exclusive) of a text hold an ``entity``; the text itself is not kept."""
-
-    entity: Entity
-    start: int
-    end: int
-    score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +111,18 @@ def find_spans(text: str) -> tuple[Span, ...]:
 
 def certain_entities(text: str) -> frozenset[Entity]:
     """Return what ``find_spans`` would find with a score of at least ``CERTAIN``, without looking for the rest."""
-    folded = fold(text)
-    spans = _merged([span for pattern in _certain_patterns() for span in pattern.find(folded)])
+    return certain_among(certain_patterns(), fold(text))
+
+
+def certain_among(patterns: Iterable[TextPattern], folded: str) -> frozenset[Entity]:
+    """The same with some of the patterns only; those left out must have no match in the folded text."""
+    spans = _merged([span for pattern in patterns for span in pattern.find(folded)])
     return frozenset(span.entity for span in spans if span.score >= CERTAIN)
 
 
 @cache
-def _certain_patterns() -> tuple[TextPattern, ...]:
+def certain_patterns() -> tuple[TextPattern, ...]:
+    """Return the patterns any of whose spans can reach ``CERTAIN``."""
     return tuple(pattern for pattern in _patterns().values() if pattern.can_be_certain)
 
 
