@@ -2,9 +2,9 @@
 
 Belongs here: the numbers of a column, by a keyed pseudorandom function. Must stay out: what is chosen by them.
 
-The function is AES-256-CMAC (NIST SP 800-38B) of the purpose, filled up with zeros, and the canonical value. Whoever has
-not the key cannot tell the numbers from a coin's. A number reduced modulo n prefers some remainders; the distance from a
-fair choice is below n / 2^64, so below 2^-40 for every n up to sixteen million.
+The function is AES-256-CMAC (NIST SP 800-38B) of the purpose, filled up with zeros, and the canonical value. Whoever
+has not the key cannot tell the numbers from a coin's. A number reduced modulo n prefers some remainders; the distance
+from a fair choice is below n / 2^64, so below 2^-40 for every n up to sixteen million.
 """
 
 from dataclasses import dataclass, field
@@ -62,4 +62,5 @@ class KeyedChoice:
         numbers = codes.view(">u8").astype(np.uint64).reshape(-1, 2)
         if not len(numbers):
             return np.zeros((len(texts), 2), np.uint64)
-        return numbers[pc.fill_null(distinct.indices, 0).to_numpy(zero_copy_only=False)]
+        chosen: Numbers = numbers[pc.fill_null(distinct.indices, 0).to_numpy(zero_copy_only=False)]
+        return chosen
