@@ -1,0 +1,95 @@
+"""AES over the blocks of many strings at once.
+
+Belongs here: where a string's blocks lie, and the one call of AES for all of them. Must stay out: modes and codes.
+
+Strings of equally many blocks are worked on together: a loop over blocks, never over strings.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+
+Bytes = npt.NDArray[np.uint8]
+
+BLOCK = 16
+
+_CHUNK = 2**14
+"""Strings that are worked on together; their blocks stay in a core's cache."""
+
+OWN = np.tri(BLOCK + 1, BLOCK, -1, dtype=np.uint8) * np.uint8(0xFF)
+"""Row n: which bytes of a last block are the string's own when it has n bytes; shape (17, 16)."""
+
+
+class BlockKeyError(ValueError):
+    """A key that AES cannot take."""
+
+
+class Aes:
+    """The block cipher alone, for what is built from it.
+
+    Args:
+        key: 16, 24 or 32 secret bytes.
+
+    Raises:
+        BlockKeyError: the key has another length.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) not in {16, 24, 32}:
+            raise BlockKeyError("an AES key has 16, 24 or 32 bytes")
+        cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - the block cipher alone
+        self._context: CipherContext = cipher.encryptor()
+
+    def encrypted(self, blocks: Bytes) -> Bytes:
+        """Each block through AES; shape (blocks, 16)."""
+        result = bytearray(blocks.size + BLOCK - 1)
+        self._context.update_into(np.ascontiguousarray(blocks).reshape(-1).data, result)
+        return np.frombuffer(result, np.uint8, blocks.size).reshape(-1, BLOCK)
+
+
+@dataclass(frozen=True)
+class Strings:
+    """Strings with as many blocks each; an empty string has one.
+
+    Attributes:
+        rows: their places in the column.
+        blocks: each block of all of them, shape (strings, 16); what follows a string in its last block is zero.
+        left: bytes of each string that lie in its last block.
+    """
+
+    rows: npt.NDArray[np.int64]
+    blocks: list[Bytes]
+    left: npt.NDArray[np.int64]
+
+
+def by_blocks(strings: pa.Array) -> Iterator[Strings]:
+    """The strings' UTF-8 bytes (or the bytes of a binary column) in groups; none of them is null."""
+    bounds, data = _buffers(strings)
+    windows = np.lib.stride_tricks.sliding_window_view(data, BLOCK)
+    for begin in range(0, len(strings), _CHUNK):
+        starts = bounds[begin : begin + _CHUNK + 1]
+        lengths = np.diff(starts)
+        counts = np.maximum(1, -(-lengths // BLOCK))
+        for count in np.unique(counts).tolist():
+            rows = np.flatnonzero(counts == count)
+            first = starts[rows]
+            blocks = [windows[first + BLOCK * place] for place in range(count)]
+            left = lengths[rows] - BLOCK * (count - 1)
+            blocks[-1] &= OWN[left]
+            yield Strings(begin + rows, blocks, left)
+
+
+def _buffers(strings: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
+    """Where each string begins and ends, and the bytes with a block of zeros behind them."""
+    large = strings.cast(pa.large_binary())
+    _, offsets, data = large.buffers()
+    if not len(large):
+        return np.zeros(1, np.int64), np.zeros(BLOCK, np.uint8)
+    bounds: npt.NDArray[Any] = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
+    own = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]] if data is not None else np.empty(0, np.uint8)
+    return bounds - bounds[0], np.concatenate([own, np.zeros(BLOCK, np.uint8)])
