@@ -61,7 +61,7 @@ CHECKS: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     {
         Stage.RAW: ("schema", "quality"),
         Stage.CLASSIFIED: ("no_undeclared_sensitive_column",),
-        Stage.MASKED: ("minimisation", "no_residual_identifiers"),
+        Stage.MASKED: ("minimisation", "no_residual_identifiers", "anonymity"),
         Stage.SPLIT: ("no_subject_on_two_sides", "no_duplicate_across_sides", "no_feature_gives_the_label_away"),
         Stage.TRAINED: ("privacy_is_accounted",),
         Stage.VALIDATED: ("performance", "calibration", "fairness"),

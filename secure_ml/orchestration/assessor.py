@@ -59,6 +59,7 @@ class Judged(Message):
     blocking: bool
     facts: dict[str, Fact]
     table: tuple[dict[str, Fact], ...]
+    pictures: dict[str, bytes]
     audit_index: int
 
 
@@ -151,9 +152,12 @@ def _judged(judgement: Judgement, audit_index: int) -> Judged:
         blocking=judgement.blocking,
         facts=dict(judgement.facts),
         table=tuple(dict(row) for row in judgement.table),
+        pictures=dict(judgement.pictures),
         audit_index=audit_index,
     )
 
 
 def _judgement(judged: Judged) -> Judgement:
-    return Judgement(judged.check, judged.passed, judged.words, judged.blocking, judged.facts, judged.table)
+    return Judgement(
+        judged.check, judged.passed, judged.words, judged.blocking, judged.facts, judged.table, judged.pictures
+    )

@@ -89,7 +89,7 @@ def _least(stage: Stage, policy: Policy, parents: Parents) -> Least:
             return lambda name: counted
         case Stage.MASKED:
             (raw,) = parents[Stage.RAW]
-            return lambda name: _masked(name, policy, raw.labels)
+            return lambda name: _suppressed(name, policy, raw.labels)
         case Stage.SPLIT:
             return lambda name: _split(name, policy, parents[Stage.MASKED])
         case Stage.TRAINED:
@@ -99,6 +99,13 @@ def _least(stage: Stage, policy: Policy, parents: Parents) -> Least:
             return _artefact(DECLASSIFIERS["aggregate"].lower(_all([m for of in parents.values() for m in of])))
         case Stage.REGISTERED:
             return _artefact(DECLASSIFIERS["card"].lower(_all([m for of in parents.values() for m in of])))
+
+
+def _suppressed(name: str, policy: Policy, raw: Mapping[str, Label]) -> Label | None:
+    """What is left of a column whose cells become missing by what other treated columns hold."""
+    own = _masked(name, policy, raw)
+    others = (_masked(other, policy, raw) for other in policy.suppressed_by(name))
+    return None if own is None else join([own, *(label for label in others if label is not None)])
 
 
 def _masked(name: str, policy: Policy, raw: Mapping[str, Label]) -> Label | None:

@@ -20,7 +20,9 @@ from secure_ml.vault.manifest import Address
 
 FIGURES: Mapping[Stage, frozenset[str]] = MappingProxyType(
     {
-        Stage.MASKED: frozenset({"rows_read", "rows_masked", "without_subject", "without_consent", "not_admitted"}),
+        Stage.MASKED: frozenset(
+            {"rows_read", "rows_masked", "without_subject", "without_consent", "not_admitted", "suppressed"}
+        ),
         Stage.SPLIT: frozenset({*(f"rows_{side}" for side in SIDES), "unlabelled", "no_subject"}),
         Stage.TRAINED: frozenset(
             {"estimator", "guarantee", "epsilon", "delta", "unit", "first_period", "last_period"},

@@ -13,7 +13,7 @@ from secure_ml.access.stages import CHECKS, PARTITIONED, Stage
 from secure_ml.guard.redaction import Redactor
 from secure_ml.orchestration.failures import safe_failures
 from secure_ml.orchestration.keys import asset_key, partitions_of
-from secure_ml.orchestration.metadata import audit_log_entry
+from secure_ml.orchestration.metadata import audit_log_entry, figures_metadata
 from secure_ml.orchestration.resources import Doors
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
@@ -39,6 +39,7 @@ class Judgement:
         words: what was found and what to do, for people; no value of a person.
         facts: counts and figures behind it, signed with the verdict.
         table: rows to show to people in place of the facts, where these are many.
+        pictures: PNG figures by name, of published figures only; shown, not signed.
     """
 
     check: str
@@ -47,6 +48,7 @@ class Judgement:
     blocking: bool = True
     facts: Mapping[str, Fact] = field(default_factory=dict)
     table: Sequence[Mapping[str, Fact]] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 Judge = Callable[[Dataset], Sequence[Judgement]]
@@ -116,7 +118,12 @@ def _result(key: dg.AssetKey, judgement: Judgement, version_id: str, audit_index
         passed=judgement.passed,
         severity=dg.AssetCheckSeverity.ERROR if judgement.blocking else dg.AssetCheckSeverity.WARN,
         description=Redactor().redact(judgement.words),
-        metadata={**_shown(judgement), "version": version_id, "audit_log_entry": audit_log_entry(audit_index)},
+        metadata={
+            **_shown(judgement),
+            **figures_metadata(judgement.pictures),
+            "version": version_id,
+            "audit_log_entry": audit_log_entry(audit_index),
+        },
     )
 
 

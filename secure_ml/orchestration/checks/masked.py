@@ -1,4 +1,4 @@
-"""Checks of masked: only what the purpose needs, and no identifier left."""
+"""Checks of masked: only what the purpose needs, no identifier left, and nobody alone with their quasi-identifiers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ import dagster as dg
 
 from secure_ml.access.stages import Stage
 from secure_ml.orchestration.checks.assessment import Judge, Judgement, build_checks
+from secure_ml.policy.project import Policy
 from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 _DESCRIPTIONS = {
     "minimisation": "Exactly the columns that the policy lets through, with its types and labels.",
     "no_residual_identifiers": "No cell that its treatment cannot have made, and no identifier found in any text.",
+    "anonymity": "As many people share each combination of quasi-identifiers, and as diverse ones, as the policy asks.",
 }
+
+
+_DIGITS = 6
 
 
 def judge_of(project: Project) -> Judge:
@@ -25,7 +30,7 @@ def judge_of(project: Project) -> Judge:
     def judge(masked: Dataset) -> Sequence[Judgement]:
         from secure_ml.protection.mask.inspection import inspect
 
-        return judgements(inspect(masked, project.policy))
+        return judgements(inspect(masked, project.policy), project.policy)
 
     return judge
 
@@ -35,7 +40,7 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     return build_checks(project, environment, Stage.MASKED, _DESCRIPTIONS, judge_of(project))
 
 
-def judgements(found: "Inspection") -> tuple[Judgement, ...]:
+def judgements(found: "Inspection", policy: Policy) -> tuple[Judgement, ...]:
     """The inspection as verdicts."""
     faults = {
         "missing": found.absent,
@@ -61,4 +66,40 @@ def judgements(found: "Inspection") -> tuple[Judgement, ...]:
             "; ".join(left) or "no identifier was found in any column",
             facts={"rows": found.rows, "residual": sum(residual.values()), "untreated": sum(found.untreated.values())},
         ),
+        _anonymity(found, policy),
+    )
+
+
+def _anonymity(found: "Inspection", policy: Policy) -> Judgement:
+    """The classes as a verdict, with a picture of how many people are in small ones."""
+    if policy.anonymity is None:
+        words = "the policy asks for no anonymity: nobody has counted how few people share their quasi-identifiers"
+        return Judgement("anonymity", True, words)
+    if found.classes is None:
+        return Judgement(
+            "anonymity", False, "a column that the policy's anonymity is about is missing: see minimisation"
+        )
+    from secure_ml.assessment.figures.class_sizes import class_sizes_picture
+    from secure_ml.protection.anonymity.judgement import measure
+
+    measured = measure(found.classes, policy.anonymity)
+    faults = measured.faults(policy.anonymity)
+    told = f"every combination of {', '.join(policy.quasi_identifiers)} is shared by {measured.k} subjects or more"
+    facts: dict[str, int | float] = {
+        "k": measured.k,
+        "classes": measured.classes,
+        "prosecutor_risk": measured.risks.prosecutor,
+        "journalist_risk": measured.risks.journalist,
+        "marketer_risk": measured.risks.marketer,
+        "without_quasi_identifiers": measured.suppressed,
+        **{f"l.{name}": value for name, value in measured.diversity.items()},
+        **{f"t.{name}": value for name, value in measured.distance.items()},
+    }
+    picture = class_sizes_picture(found.classes, k=policy.anonymity.k, control=policy.gates.disclosure)
+    return Judgement(
+        "anonymity",
+        not faults,
+        "; ".join(faults) or told,
+        facts={name: round(value, _DIGITS) for name, value in facts.items()},
+        pictures={"class_sizes.png": picture},
     )

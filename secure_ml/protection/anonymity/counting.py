@@ -1,0 +1,261 @@
+"""Counting the classes of a stream in one pass: who is in which class, with which sensitive values.
+
+Belongs here: distinct combinations and their numbers, in bounded memory. Must stay out: what the numbers mean.
+
+Memory grows with the distinct triples of combination, subject and sensitive values (32 bytes each, and 8 for each
+sensitive column), never with the width of cells or the number of batches. The rows are held in sixteen shares by the
+combination's key, and one share is counted at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from secure_ml.policy.anonymity import Anonymity
+from secure_ml.policy.project import Policy
+from secure_ml.protection.anonymity.combinations import KEY_TYPE, cell_codes, combination_keys, missing_key
+
+Integers = npt.NDArray[np.int64]
+
+_SHARES = 16
+_PENDING_ROWS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """How one sensitive column's values are spread over the classes; sorted by class, then value.
+
+    Attributes:
+        ordered: whether the values are numbers or days, whose order counts.
+        of_class: (entries,) number of the class.
+        value: (entries,) rank of the value among all, 0 for the lowest; a missing one is a value, lower than any other.
+        subjects: (entries,) subjects of the class who have the value in a row of the class.
+    """
+
+    ordered: bool
+    of_class: Integers
+    value: Integers
+    subjects: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Distinct rows of subject, sensitive values, and what divides them into classes.
+
+    Attributes:
+        subject: (members,) code of the subject; None where each row is a subject of its own.
+        values: (members,) of each sensitive column, numbers or codes; null is a value.
+        ordered: names of the sensitive columns whose values are numbers or days.
+        rows: (members,) rows.
+    """
+
+    subject: Integers | None
+    values: Mapping[str, pa.Array]
+    ordered: frozenset[str]
+    rows: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The classes of a table: people who share a combination of quasi-identifiers.
+
+    Attributes:
+        subjects: (classes,) distinct subjects in each; rows where the policy names no subject.
+        rows: (classes,) rows of each.
+        distributions: of each sensitive column.
+        missing: number of the class whose quasi-identifiers are all missing; None where there is none.
+        of_member: (members,) number of the class of each member.
+        members: what was counted.
+    """
+
+    subjects: Integers
+    rows: Integers
+    distributions: Mapping[str, Distribution]
+    missing: int | None
+    of_member: Integers
+    members: Members
+
+
+class ClassCounter:
+    """Counts batches as they come.
+
+    Args:
+        quasi_identifiers: columns whose combination makes a class.
+        sensitive: columns whose spread in each class is counted.
+        subject: column of the subject; None counts each row as one.
+    """
+
+    def __init__(self, quasi_identifiers: Sequence[str], *, sensitive: Sequence[str], subject: str | None) -> None:
+        self._quasi, self._sensitive, self._subject = tuple(quasi_identifiers), tuple(sensitive), subject
+        self._distinct = DistinctRows(share_by="key")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that a batch must have."""
+        subject = () if self._subject is None else (self._subject,)
+        return tuple(dict.fromkeys((*self._quasi, *self._sensitive, *subject)))
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Counts a batch."""
+        columns = {"key": combination_keys([batch.column(name) for name in self._quasi])}
+        self._distinct.add(pa.table(columns | member_columns(batch, self._sensitive, self._subject)))
+
+    def classes(self) -> tuple[Classes, pa.Array]:
+        """The classes of what was counted so far, and (classes,) the key of each one's combination."""
+        table = self._distinct.table()
+        if table is None:
+            table = pa.table({"key": pa.array([], KEY_TYPE), "rows": pa.array([], pa.int64())})
+        encoded = one_array(table["key"]).dictionary_encode()
+        keys = encoded.dictionary
+        missing = pc.index(keys, pa.scalar(missing_key(len(self._quasi)), KEY_TYPE)).as_py()
+        of_member = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        members = members_of(table, self._sensitive)
+        return classes_of(members, of_member, count=len(keys), missing=None if missing < 0 else missing), keys
+
+
+def class_counter(policy: Policy, asked: Anonymity) -> ClassCounter:
+    """Counts the classes of the policy's quasi-identifiers in `masked`."""
+    subject = None if policy.subject is None else policy.subject.column
+    return ClassCounter(policy.quasi_identifiers, sensitive=asked.sensitive, subject=subject)
+
+
+class DistinctRows:
+    """The distinct rows of a stream of tables with columns of fixed width, and how often each came.
+
+    Args:
+        share_by: column of keys by which the rows are held apart; None holds them in one share.
+    """
+
+    def __init__(self, *, share_by: str | None) -> None:
+        self._share_by = share_by
+        self._shares: list[pa.Table | None] = [None] * (_SHARES if share_by else 1)
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Adds the rows of a table."""
+        counted = _count(table.append_column("rows", pa.array(np.ones(table.num_rows, np.int64))))
+        self._pending.append(counted)
+        self._pending_rows += counted.num_rows
+        if self._pending_rows >= _PENDING_ROWS:
+            self._merge()
+
+    def table(self) -> pa.Table | None:
+        """Every distinct row once, with its number in `rows`; None where none came."""
+        self._merge()
+        held = [share for share in self._shares if share is not None]
+        return pa.concat_tables(held) if held else None
+
+    def _merge(self) -> None:
+        if not self._pending:
+            return
+        pending = pa.concat_tables(self._pending).combine_chunks()
+        self._pending, self._pending_rows = [], 0
+        share = self._share_of(pending)
+        for number, held in enumerate(self._shares):
+            rows = pending if share is None else pending.filter(pa.array(share == number))
+            if rows.num_rows:
+                self._shares[number] = _count(rows if held is None else pa.concat_tables([held, rows]))
+
+    def _share_of(self, table: pa.Table) -> npt.NDArray[np.uint8] | None:
+        if self._share_by is None:
+            return None
+        keys = one_array(table[self._share_by])
+        first = np.frombuffer(keys.buffers()[1], np.uint8)[keys.offset * 16 : (keys.offset + len(keys)) * 16 : 16]
+        return first % _SHARES
+
+
+def member_columns(batch: pa.RecordBatch, sensitive: Sequence[str], subject: str | None) -> dict[str, pa.Array]:
+    """Subject and sensitive values of each row as columns of fixed width."""
+    made = {} if subject is None else {"subject": cell_codes(batch.column(subject))}
+    for place, name in enumerate(sensitive):
+        made[f"value {place}"] = _value(batch.column(name))
+    return made
+
+
+def members_of(table: pa.Table, sensitive: Sequence[str]) -> Members:
+    """The members in a table of the columns that `member_columns` made, with `rows`."""
+    values = {name: one_array(table[f"value {place}"]) for place, name in enumerate(sensitive) if table.num_rows}
+    return Members(
+        one_array(table["subject"]).to_numpy() if "subject" in table.column_names else None,
+        values,
+        frozenset(name for name, column in values.items() if pa.types.is_floating(column.type)),
+        one_array(table["rows"]).to_numpy(),
+    )
+
+
+def classes_of(members: Members, of_member: Integers, *, count: int, missing: int | None) -> Classes:
+    """The classes that a numbering of the members makes.
+
+    Args:
+        members: distinct rows.
+        of_member: (members,) number of each one's class, 0 <= number < count.
+        count: how many classes there are.
+        missing: see `Classes`.
+    """
+    return Classes(
+        _sum(of_member, _people(members, (of_member,)), count),
+        _sum(of_member, members.rows, count),
+        {name: _distribution(name, members, of_member) for name in members.values},
+        missing,
+        of_member,
+        members,
+    )
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
+    combined = column.combine_chunks()
+    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _value(column: pa.Array) -> pa.Array:
+    """Numbers and days as float64, whose order counts; anything else as codes."""
+    if pa.types.is_date32(column.type):
+        return column.cast(pa.int32()).cast(pa.float64())
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        # Whole numbers beyond 2^53 may fall together: that makes a class less diverse, never more.
+        return column.cast(pa.float64(), safe=False)
+    return cell_codes(column)
+
+
+def _distribution(name: str, members: Members, of_member: Integers) -> Distribution:
+    encoded = members.values[name].dictionary_encode()
+    order = np.argsort(np.argsort(encoded.dictionary.to_numpy(zero_copy_only=False)))
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    # Rank 0 is the missing value's, where there is one.
+    ranks = np.append(order + (1 if encoded.indices.null_count else 0), 0)[codes]
+    people = _people(members, (of_member, ranks))
+    width = int(ranks.max(initial=0)) + 1
+    cells, inverse = np.unique(of_member * width + ranks, return_inverse=True)
+    return Distribution(name in members.ordered, cells // width, cells % width, _sum(inverse, people, len(cells)))
+
+
+def _people(members: Members, cell: tuple[Integers, ...]) -> Integers:
+    """(members,) 1 for the first member of each subject in a cell and 0 for the rest; rows where rows are subjects."""
+    if members.subject is None:
+        return members.rows
+    order = np.lexsort((members.subject, *cell))
+    new = np.zeros(len(order), np.bool_)
+    new[:1] = True
+    for column in (members.subject, *cell):
+        ordered = column[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    first = np.zeros(len(order), np.int64)
+    first[order] = new
+    return first
+
+
+def _sum(numbers: Integers, amounts: Integers, count: int) -> Integers:
+    # Counts stay far below 2^53, up to which a float64 is exact.
+    return np.bincount(numbers, weights=amounts, minlength=count).astype(np.int64)
+
+
+def _count(table: pa.Table) -> pa.Table:
+    keys = [name for name in table.column_names if name != "rows"]
+    grouped = table.group_by(keys, use_threads=False).aggregate([("rows", "sum")])
+    return grouped.select([*keys, "rows_sum"]).rename_columns([*keys, "rows"])

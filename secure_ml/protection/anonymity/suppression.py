@@ -1,0 +1,72 @@
+"""Which classes are suppressed so that what is left meets the policy, also among those that were suppressed.
+
+Belongs here: that choice. Must stay out: emptying cells (mask.suppress).
+
+A row whose quasi-identifiers are all missing says of its person that their combination was rare. So the suppressed rows
+are a class like any other, with those that had nothing to begin with: where it falls short, the smallest of the other
+classes join it until it does not (Hundepool et al. 2012, ch. 4, on complementary suppression).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from secure_ml.policy.anonymity import Anonymity
+from secure_ml.protection.anonymity.counting import Classes, Integers, classes_of
+from secure_ml.protection.anonymity.errors import AnonymityError
+from secure_ml.protection.anonymity.judgement import Booleans, falls_short
+
+
+@dataclass(frozen=True, eq=False)
+class Suppression:
+    """What is to be suppressed.
+
+    Attributes:
+        classes: (classes,) numbers of the classes that are.
+        share: of all rows, how many then are without quasi-identifiers, those included that were so before.
+    """
+
+    classes: Integers
+    share: float
+
+
+def choose_suppressed(classes: Classes, asked: Anonymity) -> Suppression:
+    """Every class that falls short; with them, smallest first, as many others as the suppressed ones need together.
+
+    These are added one, two, four and so on at a time, so that a large table is not measured for each.
+
+    Raises:
+        AnonymityError: more than the allowed share of the rows would be without quasi-identifiers.
+    """
+    before = np.zeros(len(classes.subjects), np.bool_)
+    if classes.missing is not None:
+        before[classes.missing] = True
+    chosen = falls_short(classes, asked)
+    if not chosen.any():
+        return Suppression(np.empty(0, np.int64), _share(classes, before))
+    chosen |= before
+    smallest_first = np.argsort(classes.subjects, kind="stable")
+    added = 1
+    while True:
+        share = _share(classes, chosen)
+        if share > asked.maximum_suppressed:
+            raise AnonymityError(
+                f"{share:.1%} of the rows would be without quasi-identifiers, and the policy allows "
+                f"{asked.maximum_suppressed:.1%}: generalise further (`secure-ml anonymity` finds how), or raise "
+                "anonymity.maximum_suppressed"
+            )
+        if not _falls_short_together(classes, chosen, asked):
+            return Suppression(np.flatnonzero(chosen & ~before), share)
+        # Not all rows may be suppressed, so this ends before the classes do.
+        chosen[smallest_first[~chosen[smallest_first]][:added]] = True
+        added *= 2
+
+
+def _falls_short_together(classes: Classes, chosen: Booleans, asked: Anonymity) -> bool:
+    two = np.where(chosen, 0, 1)[classes.of_member]
+    return bool(falls_short(classes_of(classes.members, two, count=2, missing=None), asked)[0])
+
+
+def _share(classes: Classes, chosen: Booleans) -> float:
+    rows = int(classes.rows.sum())
+    return int(classes.rows[chosen].sum()) / rows if rows else 0.0

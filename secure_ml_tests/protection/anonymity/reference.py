@@ -1,0 +1,54 @@
+"""Anonymity the slow way: one Python dictionary a class, from the definitions, to hold the fast code against."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def classes(rows: Sequence[Row], quasi: Sequence[str], subject: str | None) -> dict[tuple[Any, ...], set[Any]]:
+    """The subjects of each combination."""
+    found: dict[tuple[Any, ...], set[Any]] = {}
+    for number, row in enumerate(rows):
+        who = number if subject is None else row[subject]
+        found.setdefault(tuple(row[name] for name in quasi), set()).add(who)
+    return found
+
+
+def shares(rows: Sequence[Row], value: str, subject: str | None) -> dict[Any, float]:
+    """The share of each value, by the subjects who have it."""
+    holders: dict[Any, set[Any]] = {}
+    for number, row in enumerate(rows):
+        holders.setdefault(row[value], set()).add(number if subject is None else row[subject])
+    total = sum(map(len, holders.values()))
+    return {held: len(people) / total for held, people in holders.items()}
+
+
+def distinct(share: Mapping[Any, float]) -> float:
+    return len(share)
+
+
+def entropy(share: Mapping[Any, float]) -> float:
+    return math.exp(-sum(p * math.log(p) for p in share.values()))
+
+
+def total_variation(one: Mapping[Any, float], other: Mapping[Any, float]) -> float:
+    return sum(abs(one.get(value, 0) - other.get(value, 0)) for value in {*one, *other}) / 2
+
+
+def ordered_distance(one: Mapping[Any, float], other: Mapping[Any, float]) -> float:
+    values = sorted({*one, *other}, key=lambda value: (value is not None, value or 0))
+    moved, carried = 0.0, 0.0
+    for value in values[:-1]:
+        carried += one.get(value, 0) - other.get(value, 0)
+        moved += abs(carried)
+    return moved / (len(values) - 1) if len(values) > 1 else 0.0
+
+
+def members(rows: Sequence[Row], quasi: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows of each combination."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in quasi), []).append(row)
+    return found
