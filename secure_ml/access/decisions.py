@@ -34,6 +34,9 @@ __all__ = [
 
 RequestKind = Literal["read", "assess", "write", "derive_key"]
 
+_MASKING_KEYS = ("token:", "fpe:", "siv:", "surrogate:", "date_shift")
+"""How the purposes begin for which `masked` derives keys."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -319,8 +322,8 @@ def _model_columns(policy: Policy) -> tuple[str, ...]:
 
 
 def _derived_key(request: Request) -> Decision:
-    token = request.by is Stage.MASKED and request.derivation.startswith("token:")
+    masking = request.by is Stage.MASKED and request.derivation.startswith(_MASKING_KEYS)
     subject = request.by in {Stage.SPLIT, Stage.TRAINED} and request.derivation == "subject"
-    if token or subject:
-        return Decision(True, f"{request.by} derives its keyed hash")
+    if masking or subject:
+        return Decision(True, f"{request.by} derives its key")
     return Decision(False, f"{request.by} may not derive a key for {request.derivation}")

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.policy.model import PolicyModel
-from secure_ml.policy.treatments import Treatment, Use
+from secure_ml.policy.treatments import GeneraliseGeography, Leaves, Surrogate, TopBottomCode, Treatment, Use
 
 
 class ColumnType(StrEnum):
@@ -20,6 +20,13 @@ class ColumnType(StrEnum):
 
 
 _NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
+_LARGEST_EXACT = 2.0**53
+_TOO_LITTLE_FOR_DIRECT = {"keep", "top_bottom_code", "date_shift"} | {
+    f"generalise_{what}" for what in ("number", "date", "category")
+}
+
+
+_NO_FEATURE = {"drop", "redact", "partial_mask", "scrub_text"}
 
 
 class ColumnPolicy(PolicyModel):
@@ -38,11 +45,11 @@ class ColumnPolicy(PolicyModel):
     @model_validator(mode="after")
     def _consistent(self) -> "ColumnPolicy":
         kind, use = self.treatment.kind, self.use.kind
-        if self.identifiability is Identifiability.DIRECT and kind in {"keep", "generalise_number", "generalise_date"}:
+        if self.identifiability is Identifiability.DIRECT and kind in _TOO_LITTLE_FOR_DIRECT:
             raise ValueError(
                 f"a direct identifier cannot be treated by {kind}: use drop, redact, partial_mask or token"
             )
-        if use == "feature" and kind in {"drop", "redact", "partial_mask", "token", "scrub_text"}:
+        if use == "feature" and (self.treatment.leaves is Leaves.PSEUDONYM or kind in _NO_FEATURE):
             raise ValueError(f"a column treated by {kind} cannot be a feature")
         if use != "never" and kind == "drop":
             raise ValueError("a dropped column has the use never")
@@ -50,9 +57,34 @@ class ColumnPolicy(PolicyModel):
             raise ValueError("free text cannot be kept as it is: use drop, redact or scrub_text")
         if kind == "generalise_number" and self.type not in _NUMERIC:
             raise ValueError("generalise_number needs type integer or number")
-        if kind == "generalise_date" and self.type is not ColumnType.DATE:
-            raise ValueError("generalise_date needs type date")
+        if kind in {"generalise_date", "date_shift"} and self.type is not ColumnType.DATE:
+            raise ValueError(f"{kind} needs type date")
+        if kind == "generalise_category" and self.type is not ColumnType.STRING:
+            raise ValueError("generalise_category needs type string, also for codes written in digits")
         return self
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> "ColumnPolicy":
+        match self.treatment:
+            case GeneraliseGeography(decimals=int()) if self.type not in {ColumnType.STRING, ColumnType.NUMBER}:
+                raise ValueError("decimals of coordinates need type number, or string for a pair of them")
+            case TopBottomCode() as spec:
+                self._bounds_fit(spec)
+            case Surrogate() as spec:
+                invented = ColumnType.DATE if spec.kind_for(self.entity) == "date_of_birth" else ColumnType.STRING
+                if self.type is not invented:
+                    raise ValueError(f"this surrogate needs type {invented}")
+        return self
+
+    def _bounds_fit(self, spec: TopBottomCode) -> None:
+        if self.type not in {*_NUMERIC, ColumnType.DATE}:
+            raise ValueError("top_bottom_code needs type integer, number or date")
+        for bound in (spec.bottom, spec.top):
+            if bound is not None and isinstance(bound, float) is (self.type is ColumnType.DATE):
+                raise ValueError("bounds of top_bottom_code are dates for type date, and numbers for all else")
+            whole = isinstance(bound, float) and bound.is_integer() and abs(bound) <= _LARGEST_EXACT
+            if bound is not None and self.type is ColumnType.INTEGER and not whole:
+                raise ValueError("bounds of top_bottom_code are whole numbers for type integer")
 
 
 class Subject(PolicyModel):

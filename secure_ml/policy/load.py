@@ -9,12 +9,13 @@ from pydantic_core import ErrorDetails
 
 from secure_ml.policy.document import Document, DocumentError, locate
 from secure_ml.policy.project import Policy
+from secure_ml.policy.treatments import TREATMENTS
 
 COMPONENT_TYPE = "secure_ml.orchestration.SensitiveModel"
 
-_WRAPPERS = {"keep", "drop", "redact", "partial_mask", "token", "generalise_number", "generalise_date"} | {
-    "generalise_geography", "scrub_text", "feature", "fairness", "review", "administrative", "never", "none", "monthly",
-    "static", "not_null", "between", "in_set", "matches", "parses", "dp_additive", "hist_gradient_boosting",
+_WRAPPERS = TREATMENTS.keys() | {
+    "feature", "fairness", "review", "administrative", "never", "none", "monthly", "static", "not_null", "between",
+    "in_set", "matches", "parses", "dp_additive", "hist_gradient_boosting",
 }  # fmt: skip
 """Discriminator tags, which pydantic puts into an error's path although the file has no such field."""
 

@@ -16,7 +16,7 @@ from secure_ml.policy.model import PolicyModel, fault, faults
 from secure_ml.policy.quality import Quality
 from secure_ml.policy.source import Source
 from secure_ml.policy.training import Split, Training
-from secure_ml.policy.treatments import Feature
+from secure_ml.policy.treatments import DateShift, Feature, Surrogate
 
 LegalBasis = Literal[
     "consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"
@@ -89,6 +89,27 @@ class Policy(PolicyModel):
         return self
 
     @model_validator(mode="after")
+    def _subject_chooses(self) -> "Policy":
+        shifts = {}
+        for name, column in self.columns.items():
+            match column.treatment:
+                case DateShift(max_days=max_days):
+                    shifts[name] = max_days
+                    if self.subject is None:
+                        raise fault(f"columns.{name}.treatment", "date_shift needs the field subject")
+                case Surrogate(by="subject") if self.subject is None:
+                    raise fault(
+                        f"columns.{name}.treatment",
+                        "a surrogate by subject needs the field subject; or write by: value",
+                    )
+        if len(set(shifts.values())) > 1:
+            raise faults(
+                [("columns", name, "treatment", "max_days") for name in shifts],
+                "is the same for all columns of a project: otherwise the time between two dates is not kept",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _private_training_is_declared(self) -> "Policy":
         if self.training.estimator.kind == "dp_additive":
             unbounded = [name for name, f in self.features.items() if f.bins is None and f.categories is None]
@@ -148,7 +169,13 @@ class Policy(PolicyModel):
 
     def beside(self, name: str) -> tuple[str, ...]:
         """The other columns that a column's treatment looks at, so that their labels flow into what it makes."""
-        return self.searched_for_in(name) if self.columns[name].treatment.kind == "scrub_text" else ()
+        treatment = self.columns[name].treatment
+        if treatment.kind == "scrub_text":
+            return self.searched_for_in(name)
+        by_subject = isinstance(treatment, DateShift) or (
+            isinstance(treatment, Surrogate) and treatment.by == "subject"
+        )
+        return (self.subject.column,) if by_subject and self.subject is not None else ()
 
     def source_of(self, environment: str) -> Source | None:
         """Where an environment's table comes from; None where it has none, and must not read another's."""

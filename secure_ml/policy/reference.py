@@ -10,6 +10,7 @@ import enum
 import sys
 import types
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -38,7 +39,7 @@ attributes:
 Unknown fields are refused. Fields without a default are required.
 """
 
-_PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false"}
+_PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false", date: "date"}
 _LEAVES = {
     Leaves.UNCHANGED: "The label stays as it was.",
     Leaves.QUASI_AT_MOST: "What is left is labelled a quasi-identifier at most.",

@@ -4,11 +4,16 @@ Belongs here: the declaration of each treatment. Must stay out: how a treatment 
 """
 
 import itertools
+import math
+from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, cast, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from secure_ml.policy.labels import Entity
 from secure_ml.policy.model import PolicyModel
 
 
@@ -96,21 +101,175 @@ class GeneraliseNumber(TreatmentModel):
 
 
 class GeneraliseDate(TreatmentModel):
-    """The year (integer), or the year and month ("YYYY-MM"), of a date."""
+    """The period that a date lies in, or the age of somebody born on it.
+
+    Years and ages are integers; a quarter is written "2024-Q1", a month "2024-02", an ISO 8601 week "2024-W09".
+    """
 
     leaves = Leaves.QUASI_AT_MOST
     kind: Literal["generalise_date"]
-    to: Literal["year", "month"] = Field(description="The precision that is left.")
+    to: Literal["year", "quarter", "month", "week", "age"] = Field(description="The precision that is left.")
+    at: date | None = Field(default=None, description="For `age`: the day on which the completed years are counted.")
+    oldest: int = Field(
+        default=90, ge=1, le=120, description="For `age`: everybody of this age and above is given this age."
+    )
+
+    @model_validator(mode="after")
+    def _age_at_a_day(self) -> "GeneraliseDate":
+        if (self.to == "age") != (self.at is not None):
+            raise ValueError("`at` is given for `to: age`, and for nothing else")
+        return self
 
 
 class GeneraliseGeography(TreatmentModel):
-    """The leading characters of a postal code, which name a region."""
+    """The part of a postal code that names a region, or a coordinate with few decimals."""
 
     leaves = Leaves.QUASI_AT_MOST
     kind: Literal["generalise_geography"]
-    keep_first: int = Field(
-        ge=1, le=4, description="Leading characters left; three of an Indian PIN code name a district."
+    keep_first: int | None = Field(
+        default=None,
+        ge=1,
+        le=4,
+        description="Leading characters left; three of an Indian PIN code name a district.",
     )
+    drop_last: int | None = Field(
+        default=None,
+        ge=1,
+        le=6,
+        description="Trailing characters taken away, for codes whose region varies in length: three of a British one.",
+    )
+    decimals: int | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        description="Decimals left of coordinates in degrees: 0 is 111 km, 1 is 11 km, 2 is 1 km.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> "GeneraliseGeography":
+        if [self.keep_first, self.drop_last, self.decimals].count(None) != 2:
+            raise ValueError("give one of keep_first, drop_last and decimals")
+        return self
+
+
+class GeneraliseCategory(TreatmentModel):
+    """The group that a value belongs to."""
+
+    leaves = Leaves.QUASI_AT_MOST
+    kind: Literal["generalise_category"]
+    groups: Mapping[str, tuple[str, ...]] = Field(
+        min_length=1,
+        description="Each group with its values; a value that is a group's name stands for that group, so that groups "
+        "have groups.",
+    )
+    level: int = Field(default=1, ge=1, description="How many steps up from the value; the top is never passed.")
+    otherwise: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The word for a value that is in no group; without one its cell becomes empty. Counted either way.",
+    )
+
+    @field_validator("groups")
+    @classmethod
+    def _one_group_each(cls, groups: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        members = [member for members in groups.values() for member in members]
+        if not all(groups.values()):
+            raise ValueError("a group has at least one value")
+        if len(set(members)) != len(members):
+            raise ValueError("a value, or a group, stands in one group only")
+        above = {member: name for name, members in groups.items() for member in members}
+        for name in groups:
+            passed = {name}
+            while (name := above.get(name, "")) in groups:
+                if name in passed:
+                    raise ValueError("a group cannot be among its own groups")
+                passed.add(name)
+        return groups
+
+    def group_of(self) -> dict[str, str]:
+        """The group of each value, `level` steps up."""
+        above = {member: name for name, members in self.groups.items() for member in members}
+        found = {}
+        for value in above.keys() - self.groups.keys():
+            group = above[value]
+            for _ in range(self.level - 1):
+                group = above.get(group, group)
+            found[value] = group
+        return found
+
+
+class TopBottomCode(TreatmentModel):
+    """The value, but never below `bottom` nor above `top`: what stands out is cut off, the rest stays exact."""
+
+    leaves = Leaves.UNCHANGED
+    kind: Literal["top_bottom_code"]
+    bottom: float | date | None = Field(default=None, description="Lower values are given as this one.")
+    top: float | date | None = Field(default=None, description="Higher values are given as this one.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TopBottomCode":
+        if any(isinstance(bound, float) and not math.isfinite(bound) for bound in (self.bottom, self.top)):
+            raise ValueError("a bound is a finite number or a date")
+        match self.bottom, self.top:
+            case None, None:
+                raise ValueError("give bottom, top or both")
+            case (float() as low, float() as high) if low < high:
+                pass
+            case (date() as low, date() as high) if low < high:
+                pass
+            case (None, _) | (_, None):
+                pass
+            case _:
+                raise ValueError("bottom must be below top, both numbers or both dates")
+        return self
+
+
+class DateShift(TreatmentModel):
+    """The date, moved by a number of days that is secret and the same for all dates of one subject."""
+
+    leaves = Leaves.QUASI_AT_MOST
+    kind: Literal["date_shift"]
+    max_days: int = Field(
+        ge=7, le=3650, description="Dates move by up to so many days, back or on; the same in all columns."
+    )
+
+
+SurrogateKind = Literal["person_name", "email", "phone", "postal_address", "employer", "place", "date_of_birth"]
+
+SurrogateLocale = Literal[
+    "en_IN", "hi_IN", "ta_IN", "en_GB", "en_IE", "en_US", "en_CA", "fr_CA", "en_AU", "en_NZ",
+    "de_DE", "de_AT", "de_CH", "fr_FR", "fr_CH", "it_IT", "es_ES", "pt_PT", "nl_NL", "pl_PL", "sv_SE", "pt_BR", "es_MX",
+    "ja_JP",
+]  # fmt: skip
+
+
+class Surrogate(TreatmentModel):
+    """An invented value of the same kind, for people who must read a table: the same for all rows of one subject."""
+
+    leaves = Leaves.PSEUDONYM
+    kind: Literal["surrogate"]
+    provider: SurrogateKind | None = Field(
+        default=None, description="What is invented; without it, what the column's entity is."
+    )
+    locale: SurrogateLocale = Field(default="en_IN", description="Language and country of what is invented.")
+    by: Literal["subject", "value"] = Field(
+        default="subject",
+        description="`subject`: one surrogate for a subject, whatever the value. `value`: one for each value, so that "
+        "different values stay different, for columns that tell of somebody else.",
+    )
+
+    def kind_for(self, entity: Entity) -> SurrogateKind:
+        """What is invented for a column of an entity.
+
+        Raises:
+            ValueError: for that entity nothing is, and no provider is declared.
+        """
+        if self.provider is not None:
+            return self.provider
+        for kind in get_args(SurrogateKind):
+            if kind == entity.value:
+                return cast(SurrogateKind, kind)
+        raise ValueError(f"nothing is invented for {entity}: name a provider, or use token")
 
 
 class ScrubText(TreatmentModel):
@@ -121,9 +280,26 @@ class ScrubText(TreatmentModel):
 
 
 Treatment = Annotated[
-    Keep | Drop | Redact | PartialMask | Token | GeneraliseNumber | GeneraliseDate | GeneraliseGeography | ScrubText,
+    Keep
+    | Drop
+    | Redact
+    | PartialMask
+    | Token
+    | GeneraliseNumber
+    | GeneraliseDate
+    | GeneraliseGeography
+    | GeneraliseCategory
+    | TopBottomCode
+    | DateShift
+    | Surrogate
+    | ScrubText,
     Field(discriminator="kind"),
 ]
+
+TREATMENTS: Mapping[str, type[TreatmentModel]] = MappingProxyType(
+    {get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(Treatment)[0])}
+)
+"""Every treatment by its kind."""
 
 
 class Feature(PolicyModel):

@@ -178,6 +178,9 @@ DECLASSIFIERS: Mapping[str, Declassifier] = MappingProxyType(
             _treatment(treatments.GeneraliseNumber, "generalise_number:GeneraliseNumber"),
             _treatment(treatments.GeneraliseDate, "generalise_date:GeneraliseDate"),
             _treatment(treatments.GeneraliseGeography, "generalise_geography:GeneraliseGeography"),
+            _treatment(treatments.GeneraliseCategory, "generalise_category:GeneraliseCategory"),
+            _treatment(treatments.DateShift, "date_shift:DateShift"),
+            _treatment(treatments.Surrogate, "surrogate:Surrogate"),
             # Which rows are there says one thing, and the same of every row: its subject may be used, its outcome is
             # known.
             Declassifier("admission", f"{_MASK}.masking:Masking", _nothing_left),

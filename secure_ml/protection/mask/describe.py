@@ -6,7 +6,13 @@ Belongs here: wording. Must stay out: behaviour.
 from secure_ml.policy import treatments
 from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Entity
-from secure_ml.policy.treatments import GeneraliseNumber, PartialMask
+from secure_ml.policy.treatments import (
+    GeneraliseDate,
+    GeneraliseGeography,
+    GeneraliseNumber,
+    PartialMask,
+    TopBottomCode,
+)
 
 _INDIAN_REGIONS = {1: "postal region", 2: "postal circle", 3: "district"}
 
@@ -25,15 +31,22 @@ def describe_treatment(column: ColumnPolicy) -> str:
         case treatments.ScrubText():
             return "identifiers in the text replaced by their kind"
         case treatments.GeneraliseDate() as spec:
-            return "year only" if spec.to == "year" else "year and month only"
+            return _generalise_date(spec)
         case treatments.PartialMask() as spec:
             return _partial_mask(spec)
         case treatments.GeneraliseNumber() as spec:
             return _generalise_number(spec)
         case treatments.GeneraliseGeography() as spec:
-            if column.entity is Entity.PIN_CODE and spec.keep_first in _INDIAN_REGIONS:
-                return f"{_INDIAN_REGIONS[spec.keep_first]} (first {_count(spec.keep_first, 'digit')})"
-            return f"region (first {_count(spec.keep_first, 'character')})"
+            return _generalise_geography(spec, column.entity)
+        case treatments.GeneraliseCategory() as spec:
+            return f"one of {_count(len(set(spec.group_of().values())), 'group')}"
+        case treatments.TopBottomCode() as spec:
+            return _top_bottom_code(spec)
+        case treatments.DateShift() as spec:
+            return f"moved by up to {_count(spec.max_days, 'day')}, all dates of a subject alike"
+        case treatments.Surrogate() as spec:
+            invented = spec.kind_for(column.entity).replace("_", " ")
+            return f"an invented {invented} for each {spec.by}"
 
 
 def _partial_mask(spec: PartialMask) -> str:
@@ -43,6 +56,32 @@ def _partial_mask(spec: PartialMask) -> str:
         if number
     ]
     return f"{' and '.join(kept)} kept" if kept else "every character masked"
+
+
+def _generalise_date(spec: GeneraliseDate) -> str:
+    if spec.at is not None:
+        return f"age on {spec.at.isoformat()}, {spec.oldest} and above as one"
+    return "year only" if spec.to == "year" else f"year and {spec.to} only"
+
+
+def _generalise_geography(spec: GeneraliseGeography, entity: Entity) -> str:
+    if spec.decimals is not None:
+        return f"degrees with {_count(spec.decimals, 'decimal')}"
+    if spec.drop_last is not None:
+        return f"region (without the last {_count(spec.drop_last, 'character')})"
+    kept = spec.keep_first or 0
+    if entity is Entity.PIN_CODE and kept in _INDIAN_REGIONS:
+        return f"{_INDIAN_REGIONS[kept]} (first {_count(kept, 'digit')})"
+    return f"region (first {_count(kept, 'character')})"
+
+
+def _top_bottom_code(spec: TopBottomCode) -> str:
+    cut = [
+        f"{side} {f'{bound:g}' if isinstance(bound, float) else bound.isoformat()}"
+        for side, bound in (("below", spec.bottom), ("above", spec.top))
+        if bound is not None
+    ]
+    return f"cut off {' and '.join(cut)}"
 
 
 def _generalise_number(spec: GeneraliseNumber) -> str:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
+from secure_ml.policy.treatments import Surrogate
 from secure_ml.protection.mask.forms import count_untreated
 from secure_ml.protection.mask.plan import Plan, plan_without_keys
 from secure_ml.protection.mask.residual import residual_identifiers
+from secure_ml.protection.mask.surrogate import is_surrogate
 from secure_ml.protection.parse import is_text
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.labels import Label
@@ -101,18 +105,29 @@ class _Tally:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             planned = self._schema.get_field_index(name) >= 0
             if planned and values.type == self._schema.field(name).type:
-                self.untreated[name] += count_untreated(values, self._policy.columns[name].treatment)
+                column = self._policy.columns[name]
+                self.untreated[name] += count_untreated(values, column.treatment, column.entity)
             if is_text(values.type):
                 self._search(name, values)
 
     def _search(self, name: str, values: pa.Array) -> None:
         column = self._policy.columns.get(name)
         found = residual_identifiers(
-            values.cast(pa.string()),
+            _without_invented(values.cast(pa.string()), column),
             whole_accounts=column is not None and column.entity is Entity.ACCOUNT_NUMBER,
             masked=column is not None and column.treatment.kind == "partial_mask",
         )
         self.residual.setdefault(name, Counter()).update(found)
+
+
+def _without_invented(texts: pa.Array, column: ColumnPolicy | None) -> pa.Array:
+    """The cells without those that a surrogate can be: it looks like an identifier, and is nobody's."""
+    if column is None or not isinstance(column.treatment, Surrogate):
+        return texts
+    kind = column.treatment.kind_for(column.entity)
+    if kind == "date_of_birth":
+        return texts
+    return texts.filter(pc.invert(is_surrogate(texts, kind, column.treatment.locale)))
 
 
 def _rank(label: Label) -> int:

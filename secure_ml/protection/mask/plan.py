@@ -12,15 +12,20 @@ import pyarrow as pa
 
 from secure_ml.policy import treatments
 from secure_ml.policy.project import Policy
+from secure_ml.protection.mask.date_shift import DATE_SHIFT_PURPOSE, DateShift
+from secure_ml.protection.mask.generalise_category import GeneraliseCategory
 from secure_ml.protection.mask.generalise_date import GeneraliseDate
 from secure_ml.protection.mask.generalise_geography import GeneraliseGeography
 from secure_ml.protection.mask.generalise_number import GeneraliseNumber
 from secure_ml.protection.mask.keep import Keep
+from secure_ml.protection.mask.keyed_choice import KeyedChoice
 from secure_ml.protection.mask.partial_mask import PartialMask
 from secure_ml.protection.mask.redact import Redact
 from secure_ml.protection.mask.scrub_text import ScrubText
+from secure_ml.protection.mask.surrogate import Surrogate, surrogate_purpose
 from secure_ml.protection.mask.target_label import Outcome
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token, token_purpose
+from secure_ml.protection.mask.top_bottom_code import TopBottomCode
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment
 from secure_ml.vault.dataset import Output
 from secure_ml.vault.labels import Label, declared_label, declassifier_of, declassify, join
@@ -97,5 +102,23 @@ def column_treatment(policy: Policy, name: str, *, key_for: KeyFor) -> ColumnTre
             return GeneraliseDate(reader, spec)
         case treatments.GeneraliseGeography() as spec:
             return GeneraliseGeography(reader, spec)
+        case treatments.GeneraliseCategory() as spec:
+            return GeneraliseCategory(reader, spec)
+        case treatments.TopBottomCode() as spec:
+            return TopBottomCode(reader, spec)
+        case treatments.DateShift() as spec:
+            choice = KeyedChoice(DATE_SHIFT_PURPOSE, key_for(DATE_SHIFT_PURPOSE))
+            return DateShift(reader, spec, _beside_reader(policy, name), choice)
+        case treatments.Surrogate() as spec:
+            kind = spec.kind_for(column.entity)
+            purpose = surrogate_purpose(kind, spec.by)
+            subject = _beside_reader(policy, name) if spec.by == "subject" else None
+            return Surrogate(reader, kind, spec.locale, subject, KeyedChoice(purpose, key_for(purpose)))
         case treatments.ScrubText():
             return ScrubText(reader, {beside: policy.columns[beside].entity for beside in policy.beside(name)})
+
+
+def _beside_reader(policy: Policy, name: str) -> tuple[str, ColumnReader]:
+    """The one column beside that a treatment looks at, and how it is read."""
+    (beside,) = policy.beside(name)
+    return beside, ColumnReader(policy.columns[beside], policy.source.missing)
