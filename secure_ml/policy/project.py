@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from secure_ml.policy.anonymity import Anonymity, quasi_identifiers, require_anonymity
 from secure_ml.policy.columns import ColumnPolicy, Consent, Subject, TargetLabel
 from secure_ml.policy.environments import REAL_ENVIRONMENTS, Environments
 from secure_ml.policy.gates import Approvals, Gates, Retention, Storage
@@ -48,6 +49,10 @@ class Policy(PolicyModel):
     consent: Consent | None = Field(default=None, description="The consent flag; required where consent is the basis.")
     columns: Mapping[str, ColumnPolicy] = Field(min_length=2, description="Every column of the source, by name.")
     quality: Quality = Field(default=Quality(), description="What `raw` must look like.")
+    anonymity: Anonymity | None = Field(
+        default=None,
+        description="What quasi-identifiers of `masked` may tell of a person; without it nothing is asked.",
+    )
     split: Split = Field(default=Split(), description="Sides of the split.")
     training: Training = Field(description="Estimator, privacy and backtest.")
     gates: Gates = Field(default=Gates(), description="Thresholds before registration.")
@@ -136,6 +141,12 @@ class Policy(PolicyModel):
                 raise fault(f"{field}.partitions", "training.backtest needs a partitioned source")
         return self
 
+    @model_validator(mode="after")
+    def _anonymity_is_about_masked(self) -> "Policy":
+        if self.anonymity is not None:
+            require_anonymity(self.anonymity, self.columns)
+        return self
+
     def _named_columns(self) -> Iterator[tuple[str, str]]:
         yield "label.column", self.label.column
         if self.subject is not None:
@@ -176,6 +187,17 @@ class Policy(PolicyModel):
             isinstance(treatment, Surrogate) and treatment.by == "subject"
         )
         return (self.subject.column,) if by_subject and self.subject is not None else ()
+
+    @property
+    def quasi_identifiers(self) -> tuple[str, ...]:
+        """The columns whose combination makes a class of `masked`; none where nothing is asked of its anonymity."""
+        return () if self.anonymity is None else quasi_identifiers(self.anonymity, self.columns)
+
+    def suppressed_by(self, name: str) -> tuple[str, ...]:
+        """The columns of `masked` whose cells decide whether one of `name` is suppressed, so that their labels flow."""
+        if self.anonymity is None or not self.anonymity.suppress or name not in self.quasi_identifiers:
+            return ()
+        return (*self.quasi_identifiers, *self.anonymity.sensitive)
 
     def source_of(self, environment: str) -> Source | None:
         """Where an environment's table comes from; None where it has none, and must not read another's."""

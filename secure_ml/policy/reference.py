@@ -97,6 +97,8 @@ def _models(annotation: Any) -> tuple[type[BaseModel], ...]:
 
 
 def _title(name: str, models: tuple[type[BaseModel], ...]) -> str:
+    if len(models) > 1 and issubclass(models[0], TreatmentModel):
+        return "Treatment"
     return models[0].__name__ if len(models) == 1 else name.replace("_", " ").capitalize()
 
 
@@ -155,7 +157,7 @@ def _default(field: FieldInfo) -> str:
         return (
             " ".join(f"`{key}: {item}`" for key, item in value.model_dump(exclude_defaults=True).items()) or "its own"
         )
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | dict):
         return ", ".join(f"`{item}`" if item else '`""`' for item in value) or "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

@@ -1,5 +1,6 @@
 """How many people are in classes of which size: who shares their quasi-identifiers with few."""
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,5 +52,5 @@ def _bars(axes: "Axes", subjects: Integers, edges: Integers, hidden: Booleans) -
 
 def _names(edges: Sequence[int]) -> list[str]:
     below = f"{1 if edges[1] == 2 else f'1 to {edges[1] - 1}'}, below k"
-    between = [f"{low} to {high - 1}" for low, high in zip(edges[1:-1], edges[2:], strict=True)]
+    between = [f"{low} to {high - 1}" for low, high in itertools.pairwise(edges[1:])]
     return [below, *between, f"{edges[-1]} or more"]

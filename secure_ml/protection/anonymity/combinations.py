@@ -61,3 +61,7 @@ def _digest(content: bytes, person: bytes) -> bytes:
 
 def _bytes(value: object) -> bytes:
     return value.encode() if isinstance(value, str) else repr(value).encode()
+
+
+MISSING_CODE: int = cell_codes(pa.nulls(1))[0].as_py()
+"""The code of a missing cell."""

@@ -51,9 +51,8 @@ def choose_suppressed(classes: Classes, asked: Anonymity) -> Suppression:
         share = _share(classes, chosen)
         if share > asked.maximum_suppressed:
             raise AnonymityError(
-                f"{share:.1%} of the rows would be without quasi-identifiers, and the policy allows "
-                f"{asked.maximum_suppressed:.1%}: generalise further (`secure-ml anonymity` finds how), or raise "
-                "anonymity.maximum_suppressed"
+                f"{share:.1%} of the rows would be without quasi-identifiers, the policy allows "
+                f"{asked.maximum_suppressed:.1%}"
             )
         if not _falls_short_together(classes, chosen, asked):
             return Suppression(np.flatnonzero(chosen & ~before), share)

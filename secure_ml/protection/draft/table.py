@@ -66,6 +66,17 @@ class TableFile:
         undeclared = Policy.model_construct(source=self.source(missing), columns={})  # type: ignore[call-arg]  # only these two
         return open_source(undeclared, folder=self.path.parent, partition="", environ={})
 
+    def open_for(self, policy: Policy) -> Dataset:
+        """The rows as the stage `raw` of a project would read them if its source were this file.
+
+        Raises:
+            SourceError: the file is empty or broken, or lacks a declared column.
+        """
+        declared = policy.source
+        here = self.source(declared.missing).model_copy(update={"max_cell_bytes": declared.max_cell_bytes})
+        there = policy.model_copy(update={"source": here})
+        return open_source(there, folder=self.path.parent, partition="", environ={})
+
 
 def recognise(data: Path) -> TableFile:
     """Finds out how a file is read, from its first bytes.

@@ -15,6 +15,7 @@ from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
 from secure_ml.policy.treatments import Surrogate
+from secure_ml.protection.anonymity.counting import Classes, class_counter
 from secure_ml.protection.mask.forms import count_untreated
 from secure_ml.protection.mask.plan import Plan, plan_without_keys
 from secure_ml.protection.mask.residual import residual_identifiers
@@ -37,6 +38,8 @@ class Inspection:
         over_identifiable: columns whose label points closer to a person than their treatment allows.
         untreated: by column, cells that its treatment cannot have made; only columns that have any.
         residual: by column and entity, cells in which an identifier was found; only those that have any.
+        classes: the classes of its quasi-identifiers; None where the policy asks for no anonymity, or a column that
+            makes them is absent.
     """
 
     rows: int
@@ -47,6 +50,7 @@ class Inspection:
     over_identifiable: tuple[str, ...]
     untreated: Mapping[str, int]
     residual: Mapping[str, Mapping[Entity, int]]
+    classes: Classes | None = None
 
     @property
     def questions(self) -> Mapping[str, bool]:
@@ -76,8 +80,13 @@ def inspect(masked: Dataset, policy: Policy) -> Inspection:
     shared = [name for name in masked.schema.names if name in expected]
     over = [n for n in shared if _rank(masked.labels[n]) > _rank(expected[n])]
     tally = _Tally(policy, plan)
+    counter = None if policy.anonymity is None else class_counter(policy, policy.anonymity)
+    if counter is not None and not set(counter.reads) <= set(masked.schema.names):
+        counter = None
     for batch in masked.scan():
         tally.look(batch)
+        if counter is not None:
+            counter.add(batch)
     return Inspection(
         rows=tally.rows,
         absent=tuple(name for name in expected if name not in masked.labels),
@@ -87,6 +96,7 @@ def inspect(masked: Dataset, policy: Policy) -> Inspection:
         over_identifiable=tuple(over),
         untreated=MappingProxyType(dict(+tally.untreated)),
         residual=MappingProxyType({n: MappingProxyType(dict(found)) for n, found in tally.residual.items() if found}),
+        classes=None if counter is None else counter.classes()[0],
     )
 
 

@@ -72,7 +72,10 @@ def _rare(first: Dataset, policy: Policy, asked: Anonymity) -> frozenset[bytes]:
     try:
         chosen = choose_suppressed(classes, asked)
     except AnonymityError as error:
-        raise MaskingError(str(error)) from None
+        raise MaskingError(
+            f"too many combinations of quasi-identifiers are rare: {error}; generalise further (`secure-ml anonymity` "
+            "finds how), or raise anonymity.maximum_suppressed"
+        ) from None
     return frozenset(keys.take(pa.array(chosen.classes)).to_pylist())
 
 
