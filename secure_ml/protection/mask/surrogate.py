@@ -106,14 +106,14 @@ def is_surrogate(values: pa.Array, kind: SurrogateKind, locale: SurrogateLocale)
     if kind == "phone":
         form = _phone_form(locale).replace("+", r"\+").replace("#", "[0-9]")
         return pc.match_substring_regex(values, f"^{form}$")
-    pool = _pool(kind, locale)
+    values_drawn = pool(kind, locale)
     if kind == "email":
         parts = pc.extract_regex(
             values, rf"^(?P<user>.*)\.[0-9]{{{_MAIL_DIGITS}}}@{_MAIL_DOMAIN.replace('.', r'[.]')}$"
         )
-        drawn = pc.is_in(pc.struct_field(parts, "user"), value_set=pool)
+        drawn = pc.is_in(pc.struct_field(parts, "user"), value_set=values_drawn)
     else:
-        drawn = pc.is_in(values, value_set=pool)
+        drawn = pc.is_in(values, value_set=values_drawn)
     return pc.if_else(pc.is_valid(values), pc.fill_null(drawn, False), None)
 
 
@@ -125,8 +125,8 @@ def _invented(kind: SurrogateKind, locale: SurrogateLocale, numbers: npt.NDArray
         return pa.array(_BORN[0] + (first % np.uint64(days)).astype("timedelta64[D]"), pa.date32())
     if kind == "phone":
         return _phones(_phone_form(locale), first)
-    pool = _pool(kind, locale)
-    drawn = pool.take(pa.array(first % np.uint64(len(pool))))
+    values_drawn = pool(kind, locale)
+    drawn = values_drawn.take(pa.array(first % np.uint64(len(values_drawn))))
     if kind != "email":
         return drawn
     digits = pc.utf8_lpad(
@@ -148,8 +148,8 @@ def _phones(form: str, numbers: npt.NDArray[np.uint64]) -> pa.Array:
 
 
 @cache
-def _pool(kind: SurrogateKind, locale: SurrogateLocale) -> pa.Array:
-    """The distinct ones of all draws."""
+def pool(kind: SurrogateKind, locale: SurrogateLocale) -> pa.Array:
+    """The distinct ones of all draws, from which a surrogate is chosen."""
     return pa.array(list(dict.fromkeys(draw(kind, locale, draws=_DRAWS))), pa.string())
 
 
