@@ -35,3 +35,11 @@ class FindingsUnreadable(ClassificationError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the findings table cannot be read: {problem}; classify the raw version again")
+
+
+class LanguageModelUnusable(ClassificationError):
+    """A policy names a language model that is not there: what it should find would go unfound."""
+
+    def __init__(self, name: str, *, problem: str, remedy: str) -> None:
+        super().__init__(f"language model {name!r}: {problem}; {remedy}")
+        self.name = name

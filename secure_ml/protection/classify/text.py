@@ -1,7 +1,7 @@
 """Finds identifiers inside free text: spans with entity and score, the same patterns and checks as for whole columns.
 
-Belongs here: search, boundaries, overlaps.
-Must stay out: what is done to a span, and the words of the row itself (protection.mask).
+Belongs here: search in one text, boundaries, overlaps.
+Must stay out: names (names), columns of texts (text_search), what is done to a span and the row's own words (mask).
 """
 
 import re
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.cells import fold
+from secure_ml.protection.classify.names import find_names
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 from secure_ml.protection.classify.span import Span
 
@@ -74,11 +75,16 @@ class TextPattern:
 
 
 @cache
-def _patterns() -> Mapping[Entity, TextPattern]:
+def text_patterns() -> Mapping[Entity, TextPattern]:
+    """Return every detector that searches text, by its entity."""
     from secure_ml.protection.classify.detectors import standard_detectors
 
     return MappingProxyType(
-        {detector.entity: _prepared(detector, detector.text) for detector in standard_detectors() if detector.text}
+        {
+            detector.entity: _prepared(detector, detector.text)
+            for detector in standard_detectors()
+            if detector.text and detector.entity is not Entity.PERSON_NAME  # which no pattern tells from other words
+        }
     )
 
 
@@ -97,7 +103,7 @@ def find_spans(text: str) -> tuple[Span, ...]:
     """Find what identifies a person in ``text``; offline and deterministic.
 
     Every number of an identifier's shape is found, also with a wrong check digit (at a low score): to mask too much
-    costs a word, to mask too little a person. No pattern finds every name.
+    costs a word, to mask too little a person. No pattern and no dictionary finds every name.
 
     Args:
         text: Any text, of any script and length.
@@ -106,7 +112,16 @@ def find_spans(text: str) -> tuple[Span, ...]:
         Spans in order that do not overlap. Where two candidates overlapped, the surer one's entity stands over both.
     """
     folded = fold(text)
-    return _merged([span for pattern in _patterns().values() for span in pattern.find(folded)])
+    return merged([*_identifiers(folded), *find_names(folded)])
+
+
+def find_identifiers(text: str) -> tuple[Span, ...]:
+    """Find what has a form of its own, as ``find_spans`` does, without names, places, addresses and organisations."""
+    return merged(_identifiers(fold(text)))
+
+
+def _identifiers(folded: str) -> list[Span]:
+    return [span for pattern in text_patterns().values() for span in pattern.find(folded)]
 
 
 def certain_entities(text: str) -> frozenset[Entity]:
@@ -116,17 +131,18 @@ def certain_entities(text: str) -> frozenset[Entity]:
 
 def certain_among(patterns: Iterable[TextPattern], folded: str) -> frozenset[Entity]:
     """The same with some of the patterns only; those left out must have no match in the folded text."""
-    spans = _merged([span for pattern in patterns for span in pattern.find(folded)])
+    spans = merged([span for pattern in patterns for span in pattern.find(folded)])
     return frozenset(span.entity for span in spans if span.score >= CERTAIN)
 
 
 @cache
 def certain_patterns() -> tuple[TextPattern, ...]:
     """Return the patterns any of whose spans can reach ``CERTAIN``."""
-    return tuple(pattern for pattern in _patterns().values() if pattern.can_be_certain)
+    return tuple(pattern for pattern in text_patterns().values() if pattern.can_be_certain)
 
 
-def _merged(found: list[Span]) -> tuple[Span, ...]:
+def merged(found: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in order, overlapping ones as one with the surer one's entity, so that no character of any is left over."""
     merged: list[Span] = []
     for span in sorted(found, key=lambda s: (s.start, -s.end, -s.score, s.entity)):
         if merged and span.start < merged[-1].end:

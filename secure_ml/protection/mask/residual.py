@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
-from secure_ml.protection.classify.text import CERTAIN, find_spans
+from secure_ml.protection.classify.text import CERTAIN, find_identifiers
 from secure_ml.protection.mask.canonical import canonical, has_shape
 from secure_ml.protection.mask.token import is_token
 from secure_ml.protection.parse import folded_text
@@ -50,7 +50,7 @@ def residual_identifiers(texts: pa.Array, *, whole_accounts: bool, masked: bool)
 def _entities(text: str, *, masked: bool) -> set[Entity]:
     return {
         span.entity
-        for span in find_spans(text)
+        for span in find_identifiers(text)
         if span.entity in SEARCHED and span.score >= CERTAIN and not (masked and "*" in text[span.start : span.end])
     }
 
