@@ -129,13 +129,13 @@ def masked_as_planned(installation: Installation) -> Dataset:
     return masking.apply(door.receive(PARTITION, folder=project.folder, environ={}))
 
 
-def identity_for(column: str) -> Callable[[Policy, str, plan.KeyFor], ColumnTreatment | None]:
+def identity_for(column: str) -> Callable[..., ColumnTreatment | None]:
     """The choice of treatments, but for one column that is let through as it is."""
-    choose = plan._treatment
+    choose = plan.column_treatment
 
-    def chosen(policy: Policy, name: str, key_for: plan.KeyFor) -> ColumnTreatment | None:
+    def chosen(policy: Policy, name: str, *, key_for: plan.KeyFor) -> ColumnTreatment | None:
         if name != column:
-            return choose(policy, name, key_for)
+            return choose(policy, name, key_for=key_for)
         declared = policy.columns[name].model_copy(update={"type": ColumnType.STRING})
         return Keep(ColumnReader(declared, policy.source.missing))
 
@@ -160,7 +160,7 @@ def identity_for(column: str) -> Callable[[Policy, str, plan.KeyFor], ColumnTrea
 def test_a_treatment_replaced_by_identity_is_caught(
     installation: Installation, january: Texts, monkeypatch: pytest.MonkeyPatch, column: str, kind: str
 ) -> None:
-    monkeypatch.setattr(plan, "_treatment", identity_for(column))
+    monkeypatch.setattr(plan, "column_treatment", identity_for(column))
     found = found_in(january, masked_as_planned(installation))
     assert set(found) == {column}
     assert found[column][kind] > 100
@@ -169,7 +169,7 @@ def test_a_treatment_replaced_by_identity_is_caught(
 def test_remarks_that_are_not_scrubbed_are_caught(
     installation: Installation, january: Texts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "_treatment", identity_for("officer_remarks"))
+    monkeypatch.setattr(plan, "column_treatment", identity_for("officer_remarks"))
     found = found_in(january, masked_as_planned(installation))
     assert set(found) == {"officer_remarks"}
     assert all(found["officer_remarks"][kind] > 20 for kind in (NAME, EMAIL, PHONE, AADHAAR))
