@@ -1,5 +1,6 @@
 """The finer choices of generalise_date and generalise_geography."""
 
+import math
 from datetime import date, timedelta
 from typing import Any
 
@@ -100,9 +101,9 @@ def test_a_pair_of_coordinates(decimals: int, cell: str, place: str | None) -> N
 
 
 def test_a_coordinate_of_its_own() -> None:
-    assert where(["77.5946", "-0.01", "180", "180.1", "x", None], kind="number", decimals=1) == [
-        77.6, 0.0, 180.0, None, None, None,
-    ]  # fmt: skip
+    made = where(["77.5946", "-0.01", "180", "180.1", "x", None], kind="number", decimals=1)
+    assert made == [77.6, 0.0, 180.0, None, None, None]
+    assert math.copysign(1, made[1]) == 1, "two zeros would be two values"
 
 
 @settings(max_examples=60, deadline=None)
