@@ -16,17 +16,34 @@ def classes(rows: Sequence[Row], quasi: Sequence[str], subject: str | None) -> d
     return found
 
 
-def shares(rows: Sequence[Row], value: str, subject: str | None) -> dict[Any, float]:
-    """The share of each value, by the subjects who have it."""
-    holders: dict[Any, set[Any]] = {}
-    for number, row in enumerate(rows):
-        holders.setdefault(row[value], set()).add(number if subject is None else row[subject])
-    total = sum(map(len, holders.values()))
-    return {held: len(people) / total for held, people in holders.items()}
+def members(rows: Sequence[Row], quasi: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows of each combination."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in quasi), []).append(row)
+    return found
 
 
-def distinct(share: Mapping[Any, float]) -> float:
-    return len(share)
+def spread(
+    rows: Sequence[Row], quasi: Sequence[str], value: str, subject: str | None
+) -> tuple[list[dict[Any, float]], dict[Any, float]]:
+    """The share of each value in each class, by the subjects who have it; and in all classes together."""
+    counts = []
+    for piece in members(rows, quasi).values():
+        holders: dict[Any, set[Any]] = {}
+        for number, row in enumerate(piece):
+            holders.setdefault(row[value], set()).add(number if subject is None else row[subject])
+        counts.append({held: len(people) for held, people in holders.items()})
+    whole: dict[Any, int] = {}
+    for count in counts:
+        for held, number in count.items():
+            whole[held] = whole.get(held, 0) + number
+    return [_shares(count) for count in counts], _shares(whole)
+
+
+def _shares(counts: Mapping[Any, int]) -> dict[Any, float]:
+    total = sum(counts.values())
+    return {value: number / total for value, number in counts.items()}
 
 
 def entropy(share: Mapping[Any, float]) -> float:
@@ -44,11 +61,3 @@ def ordered_distance(one: Mapping[Any, float], other: Mapping[Any, float]) -> fl
         carried += one.get(value, 0) - other.get(value, 0)
         moved += abs(carried)
     return moved / (len(values) - 1) if len(values) > 1 else 0.0
-
-
-def members(rows: Sequence[Row], quasi: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
-    """The rows of each combination."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[name] for name in quasi), []).append(row)
-    return found
