@@ -1,12 +1,22 @@
 """A column's declaration: what it is, what is done to it, what it may be used for."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from pydantic import Field, model_validator
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.policy.model import PolicyModel
-from secure_ml.policy.treatments import GeneraliseGeography, Leaves, Surrogate, TopBottomCode, Treatment, Use
+from secure_ml.policy.treatments import (
+    FormatPreserving,
+    GeneraliseGeography,
+    Leaves,
+    Surrogate,
+    TopBottomCode,
+    Treatment,
+    Use,
+)
 
 
 class ColumnType(StrEnum):
@@ -21,12 +31,35 @@ class ColumnType(StrEnum):
 
 _NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
 _LARGEST_EXACT = 2.0**53
+
+WITH_CHECK_DIGITS = frozenset(
+    {
+        Entity.AADHAAR, Entity.AADHAAR_VIRTUAL_ID, Entity.CARD, Entity.IBAN, Entity.GSTIN, Entity.NPI,
+        Entity.NHS_NUMBER, Entity.ROUTING_NUMBER,
+    }
+)  # fmt: skip
+"""Entities whose numbers check themselves."""
+
+FEW_VALUES: Mapping[Entity, str] = MappingProxyType(
+    {
+        Entity.GENDER: "drop or redact it, or use generalise_category",
+        Entity.RELIGION: "drop or redact it, or use generalise_category",
+        Entity.ETHNICITY: "drop or redact it, or use generalise_category",
+        Entity.PIN_CODE: "use generalise_geography",
+        Entity.PLACE: "use generalise_geography, or drop it",
+        Entity.DATE_OF_BIRTH: "use generalise_date",
+        Entity.INCOME: "use generalise_number",
+        Entity.ICD_CODE: "drop or redact it, or use generalise_category",
+        Entity.HEALTH: "drop or redact it, or use generalise_category",
+    }
+)
+"""Entities of so few values that a pseudonym's frequency tells the value; and what to do with them instead."""
+
 _TOO_LITTLE_FOR_DIRECT = {"keep", "top_bottom_code", "date_shift"} | {
     f"generalise_{what}" for what in ("number", "date", "category")
 }
-
-
 _NO_FEATURE = {"drop", "redact", "partial_mask", "scrub_text"}
+_PSEUDONYMS_BY_KEY = {"token", "format_preserving", "deterministic_encryption"}
 
 
 class ColumnPolicy(PolicyModel):
@@ -61,6 +94,26 @@ class ColumnPolicy(PolicyModel):
             raise ValueError(f"{kind} needs type date")
         if kind == "generalise_category" and self.type is not ColumnType.STRING:
             raise ValueError("generalise_category needs type string, also for codes written in digits")
+        return self
+
+    @model_validator(mode="after")
+    def _hides_what_it_encrypts(self) -> "ColumnPolicy":
+        kind, treatment = self.treatment.kind, self.treatment
+        if kind not in _PSEUDONYMS_BY_KEY:
+            return self
+        if self.entity in FEW_VALUES or self.type is ColumnType.BOOLEAN:
+            what = f"a {self.entity}" if self.entity in FEW_VALUES else "a boolean"
+            raise ValueError(
+                f"{what} has so few values that how often each occurs tells which it is, so {kind} hides nothing: "
+                f"{FEW_VALUES.get(self.entity, 'drop, redact or keep it')}"
+            )
+        if self.entity is Entity.FREE_TEXT:
+            raise ValueError(f"free text cannot be treated by {kind}: use drop, redact or scrub_text")
+        if isinstance(treatment, FormatPreserving):
+            if self.type not in {ColumnType.STRING, ColumnType.INTEGER}:
+                raise ValueError("format_preserving needs type string or integer")
+            if treatment.alphabet is not None and self.entity in WITH_CHECK_DIGITS:
+                raise ValueError(f"a {self.entity} has check digits, which need digits and letters: leave out alphabet")
         return self
 
     @model_validator(mode="after")

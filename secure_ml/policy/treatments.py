@@ -79,6 +79,41 @@ class Token(TreatmentModel):
 
     leaves = Leaves.PSEUDONYM
     kind: Literal["token"]
+    algorithm: Literal["aes_cmac", "hmac_sha256"] = Field(
+        default="aes_cmac", description="What makes it; columns that are joined have the same."
+    )
+
+
+class FormatPreserving(TreatmentModel):
+    """The value encrypted to another of the same form (FF1): digits stay digits, letters stay letters of their case."""
+
+    leaves = Leaves.PSEUDONYM
+    reversible = True
+    kind: Literal["format_preserving"]
+    alphabet: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=65_536,
+        description="Characters that are encrypted among each other, whatever their kind; all others stand.",
+    )
+    check_digit: Literal["broken", "valid"] = Field(
+        default="broken", description="`valid` makes numbers that somebody may have; `broken` ones belong to nobody."
+    )
+
+    @field_validator("alphabet")
+    @classmethod
+    def _distinct(cls, alphabet: str | None) -> str | None:
+        if alphabet is not None and len(set(alphabet)) != len(alphabet):
+            raise ValueError("the characters of an alphabet must be distinct")
+        return alphabet
+
+
+class DeterministicEncryption(TreatmentModel):
+    """The value encrypted and authenticated (AES-SIV); the same value gives the same text within the project."""
+
+    leaves = Leaves.PSEUDONYM
+    reversible = True
+    kind: Literal["deterministic_encryption"]
 
 
 class GeneraliseNumber(TreatmentModel):
@@ -290,6 +325,8 @@ Treatment = Annotated[
     | GeneraliseGeography
     | GeneraliseCategory
     | TopBottomCode
+    | FormatPreserving
+    | DeterministicEncryption
     | DateShift
     | Surrogate
     | ScrubText,

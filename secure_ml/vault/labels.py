@@ -174,6 +174,8 @@ DECLASSIFIERS: Mapping[str, Declassifier] = MappingProxyType(
         for declassifier in (
             _treatment(treatments.Redact, "redact:Redact"),
             _treatment(treatments.Token, "token:Token"),
+            _treatment(treatments.FormatPreserving, "format_preserving:FormatPreserving"),
+            _treatment(treatments.DeterministicEncryption, "deterministic_encryption:DeterministicEncryption"),
             _treatment(treatments.PartialMask, "partial_mask:PartialMask"),
             _treatment(treatments.GeneraliseNumber, "generalise_number:GeneraliseNumber"),
             _treatment(treatments.GeneraliseDate, "generalise_date:GeneraliseDate"),

@@ -71,6 +71,10 @@ def test_training_sees_features_label_and_subject_and_validation_the_groups_too(
     ("by", "derivation", "expected"),
     [
         (Stage.MASKED, "token:email", True),
+        (Stage.MASKED, "fpe:pan", True),
+        (Stage.MASKED, "siv:pan", True),
+        (Stage.SPLIT, "fpe:pan", False),
+        (Stage.RAW, "siv:pan", False),
         (Stage.MASKED, "surrogate:email:subject", True),
         (Stage.MASKED, "date_shift", True),
         (Stage.TRAINED, "date_shift", False),

@@ -52,7 +52,8 @@ def test_the_marks_that_are_known_are_found() -> None:
     assert set(_marks()) >= {
         "secure_ml/manifest/1", "secure_ml/verdict/1", "secure_ml/content-digest/1", "secure_ml/evaluation/1",
         "secure_ml/training/1", "secure_ml/registration/1", "secure_ml.model/1", "secure_ml key store 2",
-        "secure_ml wrapped key v1", "manifest.v1", "verdict.v1", "ticket.v2", "SMLW", "SMLR", "tk1_",
+        "secure_ml wrapped key v1", "manifest.v1", "verdict.v1", "ticket.v2", "SMLW", "SMLR", "tk1_", "tk2_", "ds1_",
+        "secure_ml token cmac 2", "secure_ml deterministic encryption 1",
     }  # fmt: skip
 
 

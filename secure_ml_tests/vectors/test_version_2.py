@@ -13,6 +13,7 @@ from secure_ml.keys.derivation import derive
 from secure_ml.keys.local_file import LocalFileKeyService
 from secure_ml.keys.signing import VerificationKey
 from secure_ml.keys.store import KeyStore
+from secure_ml.policy import treatments
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.policy.training import Split
 from secure_ml.protection.classify.finding import read_findings
@@ -176,7 +177,7 @@ def test_a_subject_has_the_token_that_it_had(earlier: Earlier) -> None:
     known = earlier.expected["tokens"]
     reader = ColumnReader(policy().columns["person"], ())
     key = secret_of(earlier, "token:subject_id")
-    tokens = Token(reader, "token:subject_id", key).apply(pa.array(list(known))).values
+    tokens = Token(reader, treatments.Token(kind="token", algorithm="hmac_sha256"), "token:subject_id", key).apply(pa.array(list(known))).values
     assert tokens.to_pylist() == list(known.values())
 
 

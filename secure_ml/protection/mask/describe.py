@@ -28,6 +28,10 @@ def describe_treatment(column: ColumnPolicy) -> str:
             return "redacted"
         case treatments.Token():
             return "keyed token"
+        case treatments.FormatPreserving():
+            return "encrypted within its form"
+        case treatments.DeterministicEncryption():
+            return "encrypted, alike for alike values"
         case treatments.ScrubText():
             return "identifiers in the text replaced by their kind"
         case treatments.GeneraliseDate() as spec:

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from secure_ml.policy import treatments
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.treatments import Treatment
+from secure_ml.protection.mask.deterministic_encryption import is_encrypted
+from secure_ml.protection.mask.format_preserving import is_format_preserved
 from secure_ml.protection.mask.generalise_category import is_generalised_category
 from secure_ml.protection.mask.generalise_date import is_generalised_date
 from secure_ml.protection.mask.generalise_geography import is_generalised_geography
@@ -39,7 +41,11 @@ def _made(values: pa.Array, treatment: Treatment, entity: Entity) -> pa.Array | 
         case treatments.PartialMask():
             return is_masked(values, treatment)
         case treatments.Token():
-            return is_token(values)
+            return is_token(values, treatment)
+        case treatments.FormatPreserving():
+            return is_format_preserved(values, treatment, entity)
+        case treatments.DeterministicEncryption():
+            return is_encrypted(values)
         case treatments.GeneraliseNumber():
             return is_generalised_number(values, treatment)
         case treatments.GeneraliseDate():

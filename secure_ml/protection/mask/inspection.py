@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
-from secure_ml.policy.treatments import Surrogate
+from secure_ml.policy.treatments import DeterministicEncryption, FormatPreserving, Surrogate
 from secure_ml.protection.anonymity.counting import Classes, class_counter
+from secure_ml.protection.mask.deterministic_encryption import is_encrypted
+from secure_ml.protection.mask.format_preserving import is_ciphertext_alone
 from secure_ml.protection.mask.forms import count_untreated
 from secure_ml.protection.mask.plan import Plan, plan_without_keys
 from secure_ml.protection.mask.residual import residual_identifiers
@@ -131,13 +133,22 @@ class _Tally:
 
 
 def _without_invented(texts: pa.Array, column: ColumnPolicy | None) -> pa.Array:
-    """The cells without those that a surrogate can be: it looks like an identifier, and is nobody's."""
-    if column is None or not isinstance(column.treatment, Surrogate):
-        return texts
-    kind = column.treatment.kind_for(column.entity)
-    if kind == "date_of_birth":
-        return texts
-    return texts.filter(pc.invert(is_surrogate(texts, kind, column.treatment.locale)))
+    """The cells without those that a surrogate or a ciphertext can be: they look like identifiers, and are nobody's."""
+    invented = None if column is None else _invented(texts, column)
+    return texts if invented is None else texts.filter(pc.invert(invented))
+
+
+def _invented(texts: pa.Array, column: ColumnPolicy) -> pa.Array | None:
+    match column.treatment:
+        case Surrogate() as spec:
+            kind = spec.kind_for(column.entity)
+            return None if kind == "date_of_birth" else is_surrogate(texts, kind, spec.locale)
+        case FormatPreserving():
+            return is_ciphertext_alone(texts, column.entity)
+        case DeterministicEncryption():
+            return is_encrypted(texts)
+        case _:
+            return None
 
 
 def _rank(label: Label) -> int:

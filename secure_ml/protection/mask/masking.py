@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.project import Policy
+from secure_ml.policy.treatments import Token as TokenPolicy
 from secure_ml.protection.mask.plan import KeyFor, make_plan
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token
 from secure_ml.protection.mask.treatment import ColumnReader, MaskingError
@@ -124,8 +125,11 @@ def subject_tokens(policy: Policy, texts: pa.Array, *, key_for: KeyFor) -> pa.Ar
     """
     if policy.subject is None:
         raise MaskingError("the policy names no subject, so no row belongs to one")
-    reader = ColumnReader(policy.columns[policy.subject.column], policy.source.missing)
-    return Token(reader, SUBJECT_PURPOSE, key_for(SUBJECT_PURPOSE)).apply(texts).values
+    column = policy.columns[policy.subject.column]
+    if not isinstance(column.treatment, TokenPolicy):
+        raise MaskingError("the subject column's treatment is not token")
+    reader = ColumnReader(column, policy.source.missing)
+    return Token(reader, column.treatment, SUBJECT_PURPOSE, key_for(SUBJECT_PURPOSE)).apply(texts).values
 
 
 def _counted(kept: pa.Array, counts: Counter[str], reason: str) -> pa.Array:

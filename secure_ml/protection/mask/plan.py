@@ -11,8 +11,11 @@ from functools import partial
 import pyarrow as pa
 
 from secure_ml.policy import treatments
+from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.date_shift import DATE_SHIFT_PURPOSE, DateShift
+from secure_ml.protection.mask.deterministic_encryption import DeterministicEncryption, encryption_purpose
+from secure_ml.protection.mask.format_preserving import FormatPreserving, format_purpose
 from secure_ml.protection.mask.generalise_category import GeneraliseCategory
 from secure_ml.protection.mask.generalise_date import GeneraliseDate
 from secure_ml.protection.mask.generalise_geography import GeneraliseGeography
@@ -92,10 +95,15 @@ def column_treatment(policy: Policy, name: str, *, key_for: KeyFor) -> ColumnTre
             return Redact(reader)
         case treatments.PartialMask() as spec:
             return PartialMask(reader, spec)
-        case treatments.Token():
+        case treatments.Token() as spec:
             is_subject = policy.subject is not None and policy.subject.column == name
             purpose = SUBJECT_PURPOSE if is_subject else token_purpose(column.entity)
-            return Token(reader, purpose, key_for(purpose))
+            return Token(reader, spec, purpose, key_for(purpose))
+        case treatments.FormatPreserving() as spec:
+            return FormatPreserving(reader, spec, _context(policy, column), key_for(format_purpose(column.entity)))
+        case treatments.DeterministicEncryption():
+            key = key_for(encryption_purpose(column.entity))
+            return DeterministicEncryption(reader, _context(policy, column), key)
         case treatments.GeneraliseNumber() as spec:
             return GeneraliseNumber(reader, spec)
         case treatments.GeneraliseDate() as spec:

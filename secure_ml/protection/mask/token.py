@@ -1,11 +1,13 @@
 """token: a keyed pseudonym.
 
-Belongs here: the token's format and its computation. Must stay out: where keys come from.
+Belongs here: the tokens' formats and their computation. Must stay out: where keys come from.
 
-A token is `tk1_` and 32 base32 characters (RFC 4648, lower-case): the first 160 bits of HMAC-SHA-256 (RFC 2104) under
-a key of 256 bits that belongs to one project and entity, over the purpose, a zero byte and the canonical value. An
-unkeyed hash of a telephone or Aadhaar number is reversed by trying them all; without the key this one is not. Among
-10^12 subjects two tokens meet by chance with a probability below 10^-24.
+A token is a mark and base32 characters (RFC 4648, lower-case) of a code over the purpose and the canonical value, under
+a key of 256 bits that belongs to one project and entity. An unkeyed hash of a telephone or Aadhaar number is reversed
+by trying them all; without the key this one is not.
+
+`tk2_` is AES-CMAC (NIST SP 800-38B), all 128 bits: among 10^12 subjects two tokens meet by chance with a probability
+below 10^-14. `tk1_` is HMAC-SHA-256 (RFC 2104), 160 bits: below 10^-24.
 """
 
 import hmac
@@ -16,21 +18,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from secure_ml.keys.derivation import derive
 from secure_ml.policy.labels import Entity
+from secure_ml.policy.treatments import Token as TokenPolicy
+from secure_ml.protection.mask.base32 import encoded
+from secure_ml.protection.mask.blocks import BLOCK
 from secure_ml.protection.mask.canonical import canonical
+from secure_ml.protection.mask.cmac import Cmac
+from secure_ml.protection.mask.distinct import by_distinct
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 
-FORMAT_MARK = "tk1_"
-"""Says which format a token has."""
+HMAC_MARK, CMAC_MARK = "tk1_", "tk2_"
+"""Say which format a token has."""
 
 SUBJECT_PURPOSE = "token:subject_id"
 """Purpose of the key for the subject column, whatever its entity."""
 
 _KEY_BYTES = 32
 _DIGEST_BYTES = 20
-_PATTERN = rf"^{FORMAT_MARK}[a-z2-7]{{32}}$"
-_ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype=np.uint8)
-_BIT_WEIGHTS = np.array([16, 8, 4, 2, 1], dtype=np.uint8)
+_CMAC_KEY = "secure_ml token cmac 2"
+_PATTERNS = {"hmac_sha256": rf"{HMAC_MARK}[a-z2-7]{{32}}", "aes_cmac": rf"{CMAC_MARK}[a-z2-7]{{25}}[aeimquy4]"}
 
 
 class TokenKeyError(ValueError):
@@ -48,11 +55,13 @@ class Token(ColumnTreatment):
 
     Attributes:
         reader: how the column is read.
+        spec: which algorithm makes the token.
         purpose: what the key was made for; part of what is authenticated.
         key: 32 secret bytes.
     """
 
     reader: ColumnReader
+    spec: TokenPolicy
     purpose: str
     key: bytes = field(repr=False)
     output_type: ClassVar[pa.DataType] = pa.string()
@@ -69,24 +78,30 @@ class Token(ColumnTreatment):
 
     def of(self, texts: pa.Array) -> pa.Array:
         """Tokens of trimmed strings."""
-        distinct = texts.dictionary_encode()
-        values = canonical(distinct.dictionary, self.reader.policy.entity).to_pylist()
-        return _encoded(self._digests(values)).take(distinct.indices)
+        return by_distinct(texts, self._tokens)
 
-    def _digests(self, values: list[str]) -> bytes:
-        prefix = self.purpose.encode() + b"\0"
-        return b"".join([hmac.digest(self.key, prefix + value.encode(), "sha256")[:_DIGEST_BYTES] for value in values])
+    def _tokens(self, texts: pa.Array) -> pa.Array:
+        values = canonical(texts, self.reader.policy.entity)
+        return _hmac_tokens(self, values) if self.spec.algorithm == "hmac_sha256" else _cmac_tokens(self, values)
 
 
-def is_token(values: pa.Array) -> pa.Array:
-    """Which cells are tokens; null where null."""
-    return pc.match_substring_regex(values, _PATTERN)
+def is_token(values: pa.Array, spec: TokenPolicy | None = None) -> pa.Array:
+    """Which cells are tokens, of that algorithm if one is given; null where null."""
+    pattern = "|".join(_PATTERNS.values()) if spec is None else _PATTERNS[spec.algorithm]
+    return pc.match_substring_regex(values, f"^(?:{pattern})$")
 
 
-def _encoded(digests: bytes) -> pa.Array:
-    bits = np.unpackbits(np.frombuffer(digests, dtype=np.uint8)).reshape(-1, 5)
-    letters = _ALPHABET[bits @ _BIT_WEIGHTS].reshape(-1, _DIGEST_BYTES * 8 // 5)
-    mark = np.broadcast_to(np.frombuffer(FORMAT_MARK.encode(), dtype=np.uint8), (len(letters), len(FORMAT_MARK)))
-    characters = np.ascontiguousarray(np.hstack([mark, letters]))
-    offsets = np.arange(len(letters) + 1, dtype=np.int32) * characters.shape[1]
-    return pa.StringArray.from_buffers(len(letters), pa.py_buffer(offsets), pa.py_buffer(characters))
+def _cmac_tokens(token: Token, values: pa.Array) -> pa.Array:
+    key = derive(token.key, purpose=_CMAC_KEY)
+    prefix = token.purpose.encode()
+    # At least one zero, so that no purpose is the beginning of another.
+    prefix += bytes(BLOCK - len(prefix) % BLOCK)
+    return encoded(Cmac(key).codes(values, prefix=prefix), mark=CMAC_MARK)
+
+
+def _hmac_tokens(token: Token, values: pa.Array) -> pa.Array:
+    prefix = token.purpose.encode() + b"\0"
+    digests = b"".join(
+        [hmac.digest(token.key, prefix + value.encode(), "sha256")[:_DIGEST_BYTES] for value in values.to_pylist()]
+    )
+    return encoded(np.frombuffer(digests, np.uint8).reshape(-1, _DIGEST_BYTES), mark=HMAC_MARK)

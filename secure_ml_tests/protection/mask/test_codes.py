@@ -18,7 +18,10 @@ from secure_ml.protection.mask.cmac import aes_cmac
 from secure_ml.protection.mask.siv import opened, sealed
 from secure_ml_tests.vectors.ciphers import cases
 
-_MESSAGE = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+_MESSAGE = (
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+)
 _128 = "2b7e151628aed2a6abf7158809cf4f3c"
 _192 = "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b"
 _256 = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"

@@ -14,7 +14,7 @@ from secure_ml.protection.mask.masking import Masking
 from secure_ml.protection.mask.plan import Plan
 from secure_ml.protection.mask.residual import residual_identifiers
 from secure_ml.protection.mask.treatment import ColumnTreatment, Treated
-from secure_ml.vault.dataset import Dataset
+from secure_ml.vault.dataset import Dataset, from_batches
 from secure_ml.vault.labels import PUBLIC, Label
 from secure_ml_tests.protection.mask.tables import COLUMNS, ROWS, column, key_for, policy, raw
 
@@ -157,3 +157,40 @@ def test_tokens_are_never_taken_for_identifiers() -> None:
     plan = Masking(policy(), key_for=key_for)._plan
     tokens = plan.treatments["aadhaar"].apply(pa.array([str(n) for n in range(100_000)])).values
     assert residual_identifiers(tokens, whole_accounts=True, masked=False) == {}
+
+
+def column_found(made: list[str | None], kind: str, entity: str) -> dict[str, dict[Entity, int]]:
+    """What an inspection finds residual in a column of ciphertexts, with other cells beside them."""
+    declared = policy({**COLUMNS, "number": column(treatment=kind, entity=entity, level="direct")})
+    masked_rows = Masking(declared, key_for=key_for).apply(raw(declared=declared)).read().combine_chunks()
+    table = masked_rows.slice(0, 0).to_pylist() + [{"number": cell} for cell in made]
+    batch = pa.RecordBatch.from_pylist(table, schema=masked_rows.schema)
+    labels = Masking(declared, key_for=key_for).apply(raw(declared=declared)).labels
+    found = inspect(from_batches([batch], schema=batch.schema, labels=labels), declared)
+    return {name: dict(entities) for name, entities in found.residual.items()}
+
+
+@pytest.mark.parametrize("entity", ["account_number", "phone", "pan", "aadhaar", "record_id"])
+def test_a_ciphertext_that_looks_like_an_identifier_is_none(entity: str) -> None:
+    # Numbers as random as ciphertexts; among five hundred some are valid Aadhaar and telephone numbers by chance.
+    numbers = [f"{n * 7_919_567_891 % 10**12:012}" for n in range(1, 250)]
+    numbers += [f"{n * 7_919_567_891 % 10**10:010}" for n in range(1, 250)]
+    assert column_found([*numbers, "ABCPE1234F", None, "[REDACTED]"], "format_preserving", entity) == {}
+
+
+def test_an_identifier_within_a_text_is_found_beside_ciphertexts() -> None:
+    cells: list[str | None] = ["98765 43210", "see 98765 43210 or asha@mail.example for the file of last year"]
+    found = column_found(cells, "format_preserving", "account_number")
+    assert found == {"number": {Entity.PHONE: 1, Entity.EMAIL: 1}}
+
+
+def test_encrypted_texts_are_never_taken_for_identifiers() -> None:
+    plan = plan_of("deterministic_encryption")
+    texts = plan.apply(pa.array([str(n) for n in range(20_000)])).values.to_pylist()
+    assert column_found(texts, "deterministic_encryption", "aadhaar") == {}
+    assert column_found(["2341 2341 2346"], "deterministic_encryption", "pan") == {"number": {Entity.AADHAAR: 1}}
+
+
+def plan_of(kind: str) -> ColumnTreatment:
+    declared = policy({**COLUMNS, "number": column(treatment=kind, entity="aadhaar", level="direct")})
+    return Masking(declared, key_for=key_for)._plan.treatments["number"]

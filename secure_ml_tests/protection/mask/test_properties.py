@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from secure_ml.policy.columns import FEW_VALUES
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.canonical import canonical
@@ -27,6 +28,9 @@ SPECS: list[dict[str, Any]] = [
     {"kind": "partial_mask", "keep_last": 4},
     {"kind": "partial_mask", "keep_first": 2, "keep_last": 2},
     {"kind": "token"},
+    {"kind": "token", "algorithm": "hmac_sha256"},
+    {"kind": "format_preserving"},
+    {"kind": "deterministic_encryption"},
     {"kind": "generalise_geography", "keep_first": 4},
     {"kind": "generalise_date", "to": "month"},
     {"kind": "generalise_date", "to": "year"},
@@ -34,6 +38,8 @@ SPECS: list[dict[str, Any]] = [
     {"kind": "generalise_number", "cuts": (0, 10, 1000)},
 ]
 TYPES = {"generalise_date": "date", "generalise_number": "number"}
+PSEUDONYMS = {"token", "format_preserving", "deterministic_encryption"}
+REFUSED = {entity.value for entity in (*FEW_VALUES, Entity.FREE_TEXT)}
 ENTITIES = ["none", "phone", "email", "aadhaar", "pin_code", "person_name"]
 
 
@@ -50,6 +56,11 @@ def declared(name: str, entity: str) -> Policy:
     return policy({**COLUMNS, "x": column(TYPES.get(spec["kind"], "string"), spec, entity=entity)})
 
 
+def is_declarable(name: str, entity: str) -> bool:
+    """Whether a policy may treat that entity so."""
+    return NAMED[name]["kind"] not in PSEUDONYMS or entity not in REFUSED
+
+
 @cache
 def treatment_of(name: str, entity: str = "none") -> ColumnTreatment:
     return make_plan(declared(name, entity), key_for=key_for).treatments["x"]
@@ -59,6 +70,7 @@ def treatment_of(name: str, entity: str = "none") -> ColumnTreatment:
 @settings(max_examples=50, deadline=None)
 @given(cells=CELLS, entity=st.sampled_from(ENTITIES))
 def test_any_text_survives_and_keeps_its_place(name: str, cells: list[str | None], entity: str) -> None:
+    assume(is_declarable(name, entity))
     treatment = treatment_of(name, entity)
     texts = as_text(pa.array(cells, pa.string()), missing=("", "NA"))
     treated = treatment.apply(pa.array(cells, pa.string()))
@@ -73,13 +85,13 @@ def test_any_text_survives_and_keeps_its_place(name: str, cells: list[str | None
 @settings(max_examples=50, deadline=None)
 @given(cell=TEXT | LIKELY, entity=st.sampled_from(ENTITIES))
 def test_no_cell_stands_in_what_was_made_of_it(name: str, cell: str, entity: str) -> None:
-    assume(len(cell) >= 5 and cell not in REDACTED)
+    assume(len(cell) >= 5 and cell not in REDACTED and is_declarable(name, entity))
     out = treatment_of(name, entity).apply(pa.array([cell])).values[0].as_py()
     assert out is None or cell not in out
 
 
 @settings(max_examples=100, deadline=None)
-@given(first=TEXT | LIKELY, second=TEXT | LIKELY, entity=st.sampled_from(Entity))
+@given(first=TEXT | LIKELY, second=TEXT | LIKELY, entity=st.sampled_from(Entity).filter(lambda one: one not in REFUSED))
 def test_tokens_are_equal_exactly_when_canonical_values_are(first: str, second: str, entity: Entity) -> None:
     cells = pa.array([first, second])
     texts = as_text(cells, missing=("", "NA"))
@@ -94,8 +106,9 @@ def test_tokens_are_equal_exactly_when_canonical_values_are(first: str, second: 
 @given(cell=LIKELY.filter(str.strip))
 def test_one_text_has_another_token_in_every_entity(cell: str) -> None:
     assume(cell.strip() != "NA")
-    made = [treatment_of("token", entity).apply(pa.array([cell])).values[0].as_py() for entity in ENTITIES]
-    assert len(set(made)) == len(ENTITIES)
+    entities = [entity for entity in ENTITIES if entity not in REFUSED]
+    made = [treatment_of("token", entity).apply(pa.array([cell])).values[0].as_py() for entity in entities]
+    assert len(set(made)) == len(entities) > 4
 
 
 ROW = st.fixed_dictionaries(

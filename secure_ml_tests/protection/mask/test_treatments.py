@@ -1,11 +1,18 @@
 """Each treatment by examples."""
 
+import base64
+import hashlib
+import hmac
 import math
 import re
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import TypeAdapter
 
 from secure_ml.policy.labels import Entity
@@ -50,11 +57,12 @@ def number(cells: list[str | None], type_: str = "number", **fields: Any) -> Tre
     return treated
 
 
-def tokens(cells: list[str | None], entity: str = "none", key: bytes = KEY) -> list[str | None]:
-    purpose = token_purpose(Entity(entity))
-    values: list[str | None] = (
-        Token(reader("token", {}, entity), purpose, key).apply(pa.array(cells)).values.to_pylist()
-    )
+def token_of(entity: str = "none", key: bytes = KEY, **fields: Any) -> Token:
+    return Token(reader("token", fields, entity), spec_of("token", **fields), token_purpose(Entity(entity)), key)
+
+
+def tokens(cells: list[str | None], entity: str = "none", key: bytes = KEY, **fields: Any) -> list[str | None]:
+    values: list[str | None] = token_of(entity, key, **fields).apply(pa.array(cells)).values.to_pylist()
     return values
 
 
@@ -129,19 +137,52 @@ def test_tokens_differ_between_entities_and_between_projects() -> None:
     assert len({*tokens(cell, "aadhaar"), *tokens(cell, "account_number"), *tokens(cell, "aadhaar", OTHER_KEY)}) == 3
 
 
-def test_a_token_is_a_marked_base32_of_the_keyed_hash() -> None:
-    import base64
-    import hashlib
-    import hmac
-
+def test_a_token_of_version_1_is_a_marked_base32_of_the_keyed_hash() -> None:
     digest = hmac.new(KEY, b"token:pan\0ABCPE1234F", hashlib.sha256).digest()[:20]
-    assert tokens(["abcpe1234f"], "pan") == ["tk1_" + base64.b32encode(digest).decode().lower()]
+    made = tokens(["abcpe1234f"], "pan", algorithm="hmac_sha256")
+    assert made == ["tk1_" + base64.b32encode(digest).decode().lower()]
+
+
+def test_a_token_of_version_2_is_a_marked_base32_of_the_code_by_a_derived_key() -> None:
+    key = HKDF(SHA256(), 32, None, b"secure_ml token cmac 2").derive(KEY)
+    code = CMAC(AES(key))
+    code.update(b"token:pan".ljust(16, b"\0") + b"ABCPE1234F")
+    expected = "tk2_" + base64.b32encode(code.finalize()).decode().rstrip("=").lower()
+    assert tokens(["abcpe1234f"], "pan") == tokens(["abcpe1234f"], "pan", algorithm="aes_cmac") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("cell", "entity", "token"),
+    [
+        ("ABCPE1234F", "pan", "tk2_vyimmhgaoasswwmuxkh3jd3qxi"),
+        ("2341 2341 2346", "aadhaar", "tk2_3cjdwf7nfwfpysqvq7fvjqld3q"),
+        ("\u0905\u091c\u092f", "person_name", "tk2_mdec56b3nb6xr2jmtcaplug2ma"),
+        ("a purpose of sixteen", "medical_record_number", "tk2_s2ot2wf3oi7ra4v2rnpazxc3ai"),
+        ("", "none", "tk2_qoehhnphsfjtysfbxuvlykflhm"),
+    ],
+)
+def test_tokens_stay_what_they_were(cell: str, entity: str, token: str) -> None:
+    assert token_of(entity).of(pa.array([cell])).to_pylist() == [token]
+
+
+def test_an_algorithm_gives_only_tokens_of_its_own_mark() -> None:
+    for made_by, read_as, untreated in (
+        ("aes_cmac", "aes_cmac", 0), ("hmac_sha256", "hmac_sha256", 0), ("aes_cmac", "hmac_sha256", 2),
+        ("hmac_sha256", "aes_cmac", 2),
+    ):  # fmt: skip
+        made = pa.array(tokens(["a", "b", None], algorithm=made_by))
+        assert count_untreated(made, spec_of("token", algorithm=read_as)) == untreated
+
+
+def test_repeated_values_have_the_tokens_that_single_ones_have() -> None:
+    cells: list[str | None] = ["x", None, *map(str, range(20))] * 500
+    alone = {cell: None if cell is None else tokens([cell])[0] for cell in set(cells)}
+    assert tokens(cells) == [alone[cell] for cell in cells]
+    assert tokens([*map(str, range(9000)), None]) == [*(tokens([str(n)])[0] for n in range(9000)), None]
 
 
 def test_a_token_of_a_broken_value_is_counted() -> None:
-    treated = Token(reader("token", {}, "aadhaar"), "token:aadhaar", KEY).apply(
-        pa.array(["234123412346", "23412341234", "unknown", "", None])
-    )
+    treated = token_of("aadhaar").apply(pa.array(["234123412346", "23412341234", "unknown", "", None]))
     assert treated.unknown == 2
     assert treated.values.null_count == 2
     assert count_untreated(treated.values, spec_of("token")) == 0
@@ -149,8 +190,8 @@ def test_a_token_of_a_broken_value_is_counted() -> None:
 
 def test_a_short_key_is_refused_and_no_key_is_shown() -> None:
     with pytest.raises(TokenKeyError, match="32 bytes"):
-        Token(reader("token", {}), "token:none", b"short")
-    assert "k" * 8 not in repr(Token(reader("token", {}), "token:none", KEY))
+        token_of(key=b"short")
+    assert "k" * 8 not in repr(token_of())
 
 
 @pytest.mark.parametrize(
@@ -237,6 +278,8 @@ def scrub(text: str | None, **row: str) -> str | None:
         ("call 98765 43210 soon", {}, "call <PHONE> soon"),
         ("Spoke to IRAWATI's brother", {"name": "Irawati Phadke"}, "Spoke to <PERSON_NAME>'s brother"),
         ("Mrs Phadke agreed", {"name": "Mrs Irawati Phadke"}, "<PERSON_NAME> agreed"),
+        ({"kind": "format_preserving"}, "pan", "encrypted within its form"),
+        ({"kind": "deterministic_encryption"}, "none", "encrypted, alike for alike values"),
         ("older no. 022-2345 678 is dead", {"phone": "0222345678"}, "older no. <PHONE> is dead"),
         ("older no. 22/234/56780 is dead", {"phone": "+91 2223456780"}, "older no. <PHONE> is dead"),
         ("write to i.phadke at home", {"email": "i.phadke"}, "write to <EMAIL> at home"),
