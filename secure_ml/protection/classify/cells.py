@@ -18,8 +18,12 @@ import pyarrow.compute as pc
 
 from secure_ml.protection.classify.errors import ColumnNotExaminable
 
-_DIGIT_ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xFF10)
-_SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u2060\u3000\ufeff\t"
+_LAST_DIGIT = 0x1FBF9
+# Blanks of any width, and signs that are not seen: soft hyphens, marks of direction, joiners of words.
+_SPACES = (
+    "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u2060\u3000\ufeff\t"
+    "\u00ad\u061c\u180e\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069"
+)
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d"
 _LARGEST_EXACT_FLOAT = 2.0**53
 
@@ -50,7 +54,7 @@ class Cells:
 
 @cache
 def _folding() -> dict[int, str]:
-    table = {zero + digit: str(digit) for zero in _DIGIT_ZEROS for digit in range(10)}
+    table = {ord(sign): str(int(sign)) for sign in map(chr, range(0x80, _LAST_DIGIT + 1)) if sign.isdecimal()}
     table.update({ord(space): " " for space in _SPACES})
     table.update({ord(dash): "-" for dash in _DASHES})
     table[0xFF20], table[0xFF0B] = "@", "+"
@@ -66,6 +70,16 @@ def words_of(column_name: str) -> str:
     """Write a column's name as lower-case words with one space between: ``DateOfBirth`` becomes ``date of birth``."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])", " ", column_name)
     return " ".join(re.findall(r"[^\W_]+", parted.lower()))
+
+
+def require_examinable(schema: Any) -> None:
+    """Refuse a table that has a column which ``cells_of`` cannot look into.
+
+    Raises:
+        ColumnNotExaminable: The first column of a nested or binary type.
+    """
+    for field in schema:
+        _kind_of(field.type, field.name)
 
 
 def cells_of(column: Any, *, name: str) -> Cells:

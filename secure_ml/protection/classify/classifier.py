@@ -5,11 +5,14 @@ Must stay out: patterns, counting, comparison with a policy.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from secure_ml.policy.labels import Category, Entity, Identifiability
-from secure_ml.protection.classify.cells import cells_of, words_of
+from secure_ml.protection.classify.cells import cells_of, require_examinable, words_of
 from secure_ml.protection.classify.detector import Detector, Evidence
 from secure_ml.protection.classify.detectors import standard_detectors
 from secure_ml.protection.classify.errors import HeaderHoldsValues, SchemaChanged
@@ -21,37 +24,71 @@ FOUND = 0.4
 """Confidence below which a detector's opinion is not a finding."""
 
 
+_BLOCK_ROWS = 131_072
+_BLOCK_BYTES = 128 * 2**20
+
+
 class Classifier:
     """Looks at every cell of every column once; memory does not grow with the rows.
 
-    Feed all batches of one table to ``update``, then ask ``findings``.
+    Feed all batches of one table to ``update``, then ask ``findings``. Rows are counted in blocks, however many come
+    at once, and the columns of a block side by side; at most one block of rows is held.
     """
 
     def __init__(self, detectors: Sequence[Detector] | None = None) -> None:
         self._detectors: tuple[Detector, ...] = tuple(standard_detectors() if detectors is None else detectors)
         self._columns: tuple[ColumnTally, ...] | None = None
         self._schema: Any = None
+        self._waiting: list[Any] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
 
     def update(self, batch: Any) -> None:
-        """Count one ``pyarrow.RecordBatch``.
+        """Count one ``pyarrow.RecordBatch``, or keep it until a block of rows is full.
 
         Raises:
             HeaderHoldsValues: A column's name is itself an identifier: the source has no header line.
             SchemaChanged: Other columns or types than in the first batch.
-            ColumnNotExaminable: A nested or binary column, or text that is not UTF-8.
+            ColumnNotExaminable: A nested or binary column, or text that is not UTF-8 in a block that is full.
         """
         if self._columns is None:
             _refuse_values_as_names(batch.schema.names)
+            require_examinable(batch.schema)
             self._schema = batch.schema.remove_metadata()
             self._columns = tuple(ColumnTally(name=name, words=words_of(name)) for name in batch.schema.names)
         if not batch.schema.equals(self._schema, check_metadata=False):
             raise SchemaChanged
-        for tally, column in zip(self._columns, batch.columns, strict=True):
-            tally.add(cells_of(column, name=tally.name), self._detectors)
+        while batch.num_rows:
+            rows = batch.slice(0, _BLOCK_ROWS - self._waiting_rows)
+            batch = batch.slice(rows.num_rows)
+            self._waiting.append(rows.replace_schema_metadata())
+            self._waiting_rows += rows.num_rows
+            self._waiting_bytes += rows.nbytes
+            if self._waiting_rows == _BLOCK_ROWS or self._waiting_bytes >= _BLOCK_BYTES:
+                self._count_block()
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return one finding a column, in the table's order; empty before the first batch."""
+        """Return one finding a column, in the table's order; empty before the first batch.
+
+        Raises:
+            ColumnNotExaminable: Text among the last rows is not UTF-8.
+        """
+        self._count_block()
         return tuple(self._judge(tally) for tally in self._columns or ())
+
+    def _count_block(self) -> None:
+        if not self._waiting:
+            return
+        block = pa.Table.from_batches(self._waiting).unify_dictionaries().combine_chunks()
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+        with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
+            # Arrow and numpy work outside the interpreter's lock. The columns share nothing, so their order is free.
+            for _ in pool.map(self._count_column, self._columns or (), block.columns):
+                pass
+
+    def _count_column(self, tally: ColumnTally, column: Any) -> None:
+        for chunk in column.chunks:
+            tally.add(cells_of(chunk, name=tally.name), self._detectors)
 
     def _judge(self, tally: ColumnTally) -> Finding:
         opinions = []

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.cells import Kind
+from secure_ml.protection.classify.makeup import Makeup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +21,10 @@ class Evidence:
     Attributes:
         non_null: Cells that hold something.
         pattern_matches: Cells that have the detector's shape.
-        examined: Cells of that shape whose validation was computed (all, up to a bound, then a sample).
+        examined: Cells of that shape whose validation was computed; all of them.
         validated: Examined cells that passed.
         distinct_validated: Different validated values seen, counted up to a small bound.
-        distinct_share: Distinct values within a batch over cells; 1.0 for a key.
+        distinct_share: Distinct values within a block of rows over cells; 1.0 for a key.
         context: Whether the column's name speaks of the entity.
     """
 
@@ -64,6 +65,9 @@ class Detector(Protocol):
     @property
     def kinds(self) -> frozenset[Kind]:
         """Types of column it looks into."""
+
+    def could_match(self, makeup: Makeup) -> npt.NDArray[np.bool_]:
+        """Say for each value, by what it is made of, whether ``matches`` has to be asked; it denies all the others."""
 
     def matches(self, values: Any) -> Any:
         """Say for each string of a ``pyarrow`` array whether the whole of it has the shape (a boolean array)."""

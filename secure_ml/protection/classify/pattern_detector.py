@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.detector import Evidence
+from secure_ml.protection.classify.makeup import Makeup, bounds_of
 
 _CHANCE_ALLOWED = 0.002
 _SIGMAS = 4.0
@@ -86,6 +87,10 @@ class PatternDetector:
     traces: bool = False
     minimum_distinct_share: float = 0.0
     text: TextForm | None = None
+
+    def could_match(self, makeup: Makeup) -> npt.NDArray[np.bool_]:
+        """Say for each value, by what it is made of, whether it can have the shape."""
+        return bounds_of(self.pattern).admit(makeup)
 
     def matches(self, values: Any) -> Any:
         """Say for each string whether the whole of it has the shape."""

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
+from secure_ml.protection.classify.candidates import certain_in
 from secure_ml.protection.classify.cells import Cells, Kind
 from secure_ml.protection.classify.detector import Detector, Evidence
-from secure_ml.protection.classify.text import certain_entities
+from secure_ml.protection.classify.makeup import Makeup, makeup_of
 
-_FULLY_EXAMINED = 50_000
-_SAMPLE_A_BATCH = 512
+Booleans = npt.NDArray[np.bool_]
+
 _DISTINCT_KEPT = 16
 # At the least what one of the text patterns needs: an @, six digits near each other, a PAN, an IFSC, an IPv6 address.
 _EMBEDDED_SHAPE = r"(?i)@|[0-9](?:[^0-9]{0,3}[0-9]){5}|[A-Z]{5}[ -]?[0-9]{4}|[A-Z]{4}0|::|(?:[0-9A-F]{1,4}:){3}"
@@ -32,18 +35,15 @@ class DetectorTally:
     validated: int = 0
     validated_hashes: set[int] = field(default_factory=set)
 
-    def add(self, detector: Detector, cells: Cells) -> Any:
-        """Count one batch; return which of its distinct values have the shape."""
-        shaped = detector.matches(cells.values)
-        mask = shaped.to_numpy(zero_copy_only=False)
-        self.matches += int(cells.counts[mask].sum())
-        if detector.validates and mask.any():
-            positions = _sampled(np.flatnonzero(mask), self.examined)
-            self._examine(detector, cells, positions)
-        return mask
+    def add(self, detector: Detector, cells: Cells, makeup: Makeup) -> Booleans:
+        """Count one block; return which of its distinct values have the shape."""
+        shaped = _shaped(detector, cells, makeup)
+        self.matches += int(cells.counts[shaped].sum())
+        if detector.validates and shaped.any():
+            self._examine(detector, cells.values.filter(pa.array(shaped)), cells.counts[shaped])
+        return shaped
 
-    def _examine(self, detector: Detector, cells: Cells, positions: Any) -> None:
-        values, counts = cells.values.take(positions), cells.counts[positions]
+    def _examine(self, detector: Detector, values: Any, counts: npt.NDArray[np.int64]) -> None:
         valid = detector.validate_all(values)
         self.examined += int(counts.sum())
         self.validated += int(counts[valid].sum())
@@ -62,13 +62,12 @@ class ColumnTally:
     non_null: int = 0
     distinct_sum: int = 0
     distinct_at_least: int = 0
-    embedded_examined: int = 0
     kind: Kind | None = None
     by_detector: dict[int, DetectorTally] = field(default_factory=dict)
     embedded: dict[Entity, int] = field(default_factory=dict)
 
     def add(self, cells: Cells, detectors: Sequence[Detector]) -> None:
-        """Count one batch of this column."""
+        """Count one block of this column."""
         self.kind = cells.kind
         self.rows += cells.rows
         self.non_null += cells.non_null
@@ -76,14 +75,15 @@ class ColumnTally:
         self.distinct_at_least = max(self.distinct_at_least, len(cells.counts))
         if not len(cells.counts):
             return
-        explained = np.zeros(len(cells.counts), dtype=bool)
+        makeup = makeup_of(cells.values)
+        explained = np.zeros(len(cells.counts), dtype=np.bool_)
         for index, detector in enumerate(detectors):
             if cells.kind in detector.kinds:
-                shaped = self.by_detector.setdefault(index, DetectorTally()).add(detector, cells)
+                shaped = self.by_detector.setdefault(index, DetectorTally()).add(detector, cells, makeup)
                 if detector.entity in _WHOLE_CELL:
                     explained |= shaped
         if cells.kind is Kind.TEXT:
-            self._add_embedded(cells, explained)
+            self._add_embedded(cells, makeup, explained)
 
     def evidence(self, index: int, detector: Detector) -> Evidence:
         """Gather what one detector saw."""
@@ -98,15 +98,25 @@ class ColumnTally:
             context=detector.in_context(self.words),
         )
 
-    def _add_embedded(self, cells: Cells, explained: Any) -> None:
-        long_enough = pc.greater_equal(pc.utf8_length(cells.values), _SHORTEST_EMBEDDING)
-        shaped = pc.match_substring_regex(cells.values, _EMBEDDED_SHAPE)
-        candidates = pc.and_(long_enough, shaped).to_numpy(zero_copy_only=False) & ~explained
-        positions = _sampled(np.flatnonzero(candidates), self.embedded_examined)
-        self.embedded_examined += len(positions)
-        for text, count in zip(cells.values.take(positions).to_pylist(), cells.counts[positions], strict=True):
-            for entity in certain_entities(text):
-                self.embedded[entity] = self.embedded.get(entity, 0) + int(count)
+    def _add_embedded(self, cells: Cells, makeup: Makeup, explained: Booleans) -> None:
+        searched = np.flatnonzero((makeup.lengths >= _SHORTEST_EMBEDDING) & ~explained)
+        texts, counts = cells.values.take(pa.array(searched)), cells.counts[searched]
+        shaped = pc.match_substring_regex(texts, _EMBEDDED_SHAPE)
+        counts = counts[shaped.to_numpy(zero_copy_only=False)]
+        for entity, found in certain_in(texts.filter(shaped)).items():
+            self.embedded[entity] = self.embedded.get(entity, 0) + int(counts[found].sum())
+
+
+def _shaped(detector: Detector, cells: Cells, makeup: Makeup) -> Booleans:
+    shaped = detector.could_match(makeup)
+    if shaped.all():
+        matched = detector.matches(cells.values)
+    elif shaped.any():
+        matched = detector.matches(cells.values.filter(pa.array(shaped)))
+    else:
+        return shaped
+    shaped[shaped] = matched.to_numpy(zero_copy_only=False)
+    return shaped
 
 
 _WHOLE_CELL = frozenset(
@@ -127,11 +137,3 @@ _WHOLE_CELL = frozenset(
         Entity.INCOME,
     }
 )
-
-
-def _sampled(positions: Any, already_examined: int) -> Any:
-    # Checks are Python calls. Past the bound they go on over an even sample of each batch, so that a column that
-    # changes its meaning late is still seen, and a hundred million rows stay affordable.
-    if already_examined < _FULLY_EXAMINED or len(positions) <= _SAMPLE_A_BATCH:
-        return positions
-    return positions[np.linspace(0, len(positions) - 1, _SAMPLE_A_BATCH).astype(np.int64)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.classifier import Classifier
-from secure_ml.protection.classify.errors import HeaderHoldsValues, SchemaChanged
+from secure_ml.protection.classify.errors import ColumnNotExaminable, HeaderHoldsValues, SchemaChanged
 from secure_ml.protection.classify.finding import Finding
 from secure_ml_tests.protection.classify.people import aadhaar, card, column_of, pan, people, phone
 
@@ -202,14 +202,42 @@ def test_an_empty_column_is_judged_by_its_name() -> None:
     assert only([None], name="x").reason == "every cell is empty"
 
 
-def test_a_column_that_changes_its_meaning_late_is_seen() -> None:
+def test_every_cell_is_examined_however_many_there_are_and_however_late_a_column_changes_its_meaning() -> None:
     classifier = Classifier()
     for start in range(0, 120_000, 20_000):
         classifier.update(pa.record_batch({"x": [str(10**11 * 3 + start + index) for index in range(20_000)]}))
     classifier.update(pa.record_batch({"x": column_of(aadhaar, 20_000)}))
     (finding,) = classifier.findings()
     assert finding.entity is Entity.AADHAAR
-    assert finding.examined < finding.pattern_matches == 140_000
+    assert finding.examined == finding.pattern_matches == finding.rows == 140_000
+
+
+def test_findings_are_the_same_however_the_rows_are_cut_and_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secure_ml.protection.classify.classifier._BLOCK_ROWS", 300)
+    table = people(800)
+    coded = pa.Table.from_batches(
+        [
+            pa.record_batch([column.dictionary_encode() for column in batch.columns], names=table.column_names)
+            for batch in table.to_batches(max_chunksize=70)
+        ]
+    )
+    whole = classify(table, batch_rows=800)
+    assert whole == classify(table, batch_rows=1) == classify(table, batch_rows=299) == classify(coded)
+    assert whole["gender"].distinct_at_least < 10 < whole["pan"].distinct_at_least <= 300
+
+
+def test_no_row_is_held_beyond_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secure_ml.protection.classify.classifier._BLOCK_BYTES", 50_000)
+    before = pa.total_allocated_bytes()
+    classifier = Classifier()
+    for _ in range(50):
+        classifier.update(pa.record_batch({"x": ["lorem ipsum " * 100] * 10}))
+        assert pa.total_allocated_bytes() - before < 200_000
+
+
+def test_a_column_that_cannot_be_looked_into_is_refused_at_once() -> None:
+    with pytest.raises(ColumnNotExaminable, match="'y'"):
+        Classifier().update(pa.record_batch({"x": ["a"], "y": [[1]]}))
 
 
 def test_memory_does_not_grow_with_the_rows() -> None:
