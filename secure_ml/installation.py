@@ -24,6 +24,7 @@ from secure_ml.policy.projects import Project, find_projects
 from secure_ml.posture import require_kernel
 from secure_ml.privacy.charging import register_budget
 from secure_ml.privacy.ledger import BudgetLedger
+from secure_ml.protection.mask.revealing import register_revealing
 from secure_ml.release.package_digest import package_digest
 from secure_ml.settings import Settings, read_settings
 from secure_ml.state.database import State
@@ -96,8 +97,16 @@ class Installation(Client):
         self.core = self._core()
         register_audit_reading(self.core, self.log)
         register_damage_reporting(self.core, log=self.log, versions=self.versions)
-        # Whoever destroys the secret of the commitments makes the codes of hosts say nothing either.
+        # Whoever destroys the secret of the commitments makes these codes and commitments say nothing either.
         register_egress_reporting(self.core, self.log, key=derive(commitment_secret, purpose="egress host"))
+        register_revealing(
+            self.core,
+            log=self.log,
+            keys=self.keys,
+            versions=self.versions,
+            policy_of=self.policy_of,
+            commitment_key=derive(commitment_secret, purpose="masked value"),
+        )
         super().__init__(settings, projects, InProcessKernel(self.core, login=login_of(os.geteuid())))
 
     def _core(self) -> KernelCore:

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 from secure_ml_tests.environments.staged import ACTORS, Staged, make_staged, open_staged
+from secure_ml_tests.fakes.reversible_columns import with_reversible_columns
 from secure_ml_tests.fakes.separated import whole_way
+from secure_ml_tests.fakes.small_project import Attributes
 
 ENVIRONMENT = "training"
 PEOPLE = """\
@@ -15,9 +17,14 @@ PEOPLE = """\
 """
 
 
+def _change(content: Attributes) -> None:
+    whole_way(content)
+    with_reversible_columns(content)
+
+
 def make_finished(root: Path) -> Staged:
     """Makes it below `root`; no promotion was needed to begin."""
-    make_staged(root, change=whole_way)
+    make_staged(root, change=_change)
     (root / "actors.yaml").write_text(ACTORS + PEOPLE, encoding="utf-8")
     finished = open_finished(root)
     finished.run(ENVIRONMENT)

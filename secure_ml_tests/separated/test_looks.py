@@ -1,7 +1,11 @@
-"""People look at data outside of any run, each as a user of the operating system, over the kernel's socket."""
+"""People look at data outside of any run, and have masked values back, each as a user of the operating system, over the
+kernel's socket.
+"""
 
 import json
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,16 +13,18 @@ import pytest
 
 from secure_ml.policy.load import load_policy
 from secure_ml_tests.docs.pages import ROOT, blocks
+from secure_ml_tests.fakes.reversible_columns import REVERSIBLE, with_reversible_columns
 from secure_ml_tests.fakes.separated import (
     ACTORS,
     COLLEAGUE,
+    RUN_USER,
     SCIENTIST,
     Separated,
     give_roles,
     separated,
     whole_way,
 )
-from secure_ml_tests.fakes.small_project import IDENTIFIERS, attributes, rows
+from secure_ml_tests.fakes.small_project import IDENTIFIERS, Attributes, attributes, rows
 from secure_ml_tests.separated.test_people import MAIN
 
 pytestmark = pytest.mark.journey
@@ -85,9 +91,14 @@ def _utc_now() -> datetime:
 """
 
 
+def _change(content: Attributes) -> None:
+    whole_way(content)
+    with_reversible_columns(content)
+
+
 @pytest.fixture(scope="module")
 def made() -> Iterator[Separated]:
-    with separated(change=whole_way, started=False) as made:
+    with separated(change=_change, started=False) as made:
         give_roles(made, PEOPLE)
         made.start()
         ran = made.secure_ml("run", "clinic", "--until", "masked")
@@ -108,10 +119,11 @@ def access(made: Separated, login: str, *arguments: str) -> dict[str, Any]:
     return json.loads(said.stdout)
 
 
-def granted(made: Separated) -> str:
+def granted(made: Separated, look: dict[str, Any] = GRANTED) -> str:
     """The id of a grant that the scientist asked for, and the steward agreed to."""
-    columns = [word for name in GRANTED["columns"] for word in ("--column", name)]
-    asked = access(made, SCIENTIST, "request", "clinic", *columns, "--hours", "8", "--reason", "cells do not parse")
+    columns = [word for name in look["columns"] for word in ("--column", name)]
+    why = ("--stage", look["stage"], "--hours", "8", "--reason", "cells do not parse")
+    asked = access(made, SCIENTIST, "request", "clinic", *columns, *why)
     return access(made, STEWARD, "approve", "clinic", asked["grant_id"])["grant_id"]
 
 
@@ -196,6 +208,48 @@ def test_without_the_group_it_says_what_is_missing_and_no_key_is_given(made: Sep
     assert said.startswith("StorageError:")
     assert "group that may read them (docs/separated.md" in said
     assert {e["action"] for e in logged(made, "person:noor", "allowed")} == {"version.open"}
+
+
+def reveal(made: Separated, login: str, cell: str, column: str) -> subprocess.CompletedProcess[str]:
+    """The command of the page, with the names of the small project, and the cell on standard input."""
+    [shown] = [
+        block
+        for block in blocks(ROOT / "docs" / "access.md")
+        if block.kind == "text" and "secure-ml reveal" in block.lines[0]
+    ]
+    prompt, typed = shown.lines[-1], " ".join(line.rstrip("\\") for line in shown.lines[:-1])
+    assert prompt == "masked value:"
+    words = shlex.split(typed.removeprefix("steward$").replace("loan_approval phone", f"clinic {column}"))
+    assert words[:4] == ["secure-ml", "reveal", "clinic", column]
+    at = words.index("--partition")
+    command = made.as_user_command(login, MAIN, *words[1:at], *words[at + 2 :])
+    return subprocess.run(
+        command, input=cell, env=made.environ, cwd=made.root, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_of_what_a_scientist_sees_under_a_grant_the_steward_alone_has_a_value_back(made: Separated) -> None:
+    masked = {**MASKED, "columns": [*REVERSIBLE, "region"]}
+    granted(made, {**masked, "columns": list(REVERSIBLE)})
+    seen = looks(made, SCIENTIST, masked=masked)["masked"]
+    people = [row for row in rows(300, members=200) if row["agreed"] == "yes"]
+    assert len(seen["email"]) == len(people)
+    for column in REVERSIBLE:
+        said = reveal(made, STEWARD, seen[column][11], column)
+        assert (said.returncode, said.stdout) == (0, people[11][column] + "\n"), said.stderr
+        assert people[11][column] not in said.stderr
+    for login in (SCIENTIST, ADMIN, RUN_USER, OUTSIDER):
+        said = reveal(made, login, seen["email"][11], "email")
+        assert (said.returncode, said.stdout) == (1, "")
+        assert "error AccessRefused: training/clinic/masked" in said.stderr
+    entries = [entry for entry in made.log() if entry["action"] == "value.reveal"]
+    assert [entry["outcome"] for entry in entries] == [*["allowed", "done"] * 2, *["refused"] * 4]
+    assert [entry["actor"] for entry in entries[3:]] == [
+        "person:sam", "person:lin", "person:ada", "unverified", "person:noor",
+    ]  # fmt: skip
+    kept = [made.root / "kernel.out", *(path for path in made.kernel_folder.rglob("*") if path.is_file())]
+    words = [text.encode() for column in REVERSIBLE for text in (seen[column][11], people[11][column])]
+    assert not [path for path in kept for word in words if word in path.read_bytes()]
 
 
 def test_a_grant_whose_hours_are_over_opens_nothing(made: Separated) -> None:

@@ -13,6 +13,7 @@ from secure_ml.audit.log import AuditLog
 from secure_ml.keys.environment_keys import EnvironmentKey
 from secure_ml.keys.store import KeyStore
 from secure_ml.privacy.charging import BudgetCharged, ChargeBudget, DescribeBudget
+from secure_ml.protection.mask.revealing import RevealValue
 from secure_ml.state.errors import StateError
 from secure_ml.vault import messages as m
 from secure_ml.vault.audit_reading import ReadAuditEntries
@@ -29,7 +30,8 @@ from secure_ml.vault.posture_reading import DescribePosture
 from secure_ml.vault.promotion import AttestEvidence, ListPromotions, RecordPromotion, attest
 from secure_ml_tests.environments.finished import ENVIRONMENT, copy_finished, make_finished
 from secure_ml_tests.environments.staged import RUN_USERS, Staged
-from secure_ml_tests.fakes.small_project import PROJECT, attributes
+from secure_ml_tests.fakes.reversible_columns import masked_cell
+from secure_ml_tests.fakes.small_project import PROJECT, attributes, rows
 
 PLACE = {"environment": ENVIRONMENT, "project": PROJECT}
 PURPOSE = attributes()["purpose"]
@@ -118,6 +120,12 @@ def looking(kind: type[OpenForActor], **fields: object) -> Asked:
     return "scientist", kind.model_validate({**PLACE, **look, **fields})
 
 
+def revealing(staged: Staged) -> Asked:
+    cell = masked_cell(staged.installation, "email", rows()[7]["email"])
+    why = {"case": "K-47/11", "reason": "the member has to be told"}
+    return "steward", RevealValue(**PLACE, partition="", column="email", masked_value=cell, **why)
+
+
 def promoting(staged: Staged) -> Asked:
     found = attest(staged.kernel_of("officer"), **PLACE)
     place = {"environment": "production", "project": PROJECT}
@@ -162,6 +170,7 @@ MOVES: dict[type[Message], Callable[[Staged], Asked]] = {
     ListGrants: lambda staged: ("steward", ListGrants(**PLACE, own=False)),
     OpenForActor: lambda staged: looking(OpenForActor),
     ReleaseForActor: lambda staged: looking(ReleaseForActor, version_id=head(staged, Stage.MASKED)),
+    RevealValue: revealing,
     AttestEvidence: lambda staged: ("officer", AttestEvidence(**PLACE)),
     RecordPromotion: promoting,
     ReadAuditEntries: lambda staged: ("auditor", ReadAuditEntries(start=0)),
