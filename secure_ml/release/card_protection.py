@@ -12,7 +12,7 @@ from secure_ml.privacy.charge import scientific
 from secure_ml.protection.mask.describe import describe_treatment
 from secure_ml.release.errors import CardError
 from secure_ml.release.markdown import bullets, code, section, table, text
-from secure_ml.training.estimators.port import NONE, PRIVATE, VOID
+from secure_ml.training.estimators.port import GIVEN_MASKED, NONE, PRIVATE, VOID
 
 _USES = {
     "fairness": "to compare groups only",
@@ -66,7 +66,7 @@ def training(facts: Mapping[str, object]) -> str:
 
 
 def privacy(facts: Mapping[str, object], policy: Policy) -> str:
-    """What the training promises the people in the data, in one of three cases, and what it does not.
+    """What the training promises the people in the data, in one of four cases, and what it does not.
 
     Raises:
         CardError: the guarantee is unknown, or one is claimed without its parameters.
@@ -74,6 +74,12 @@ def privacy(facts: Mapping[str, object], policy: Policy) -> str:
     guarantee = _needed(facts, "guarantee")
     if guarantee == PRIVATE:
         words, rows = "**Differentially private.**", _parameters(facts)
+    elif guarantee == GIVEN_MASKED:
+        reason = text(_needed(facts, "guarantee_reason"))
+        words, rows = (
+            f"**Differentially private given the masked table**, and not before it: {reason}.",
+            _parameters(facts),
+        )
     elif guarantee == VOID:
         reason = text(_needed(facts, "guarantee_reason"))
         words = (

@@ -48,6 +48,7 @@ WORDS = frozenset(
         "dp_additive",
         "hist_gradient_boosting",
         "differentially private",
+        "differentially private given the masked table",
         "noise added, no differential-privacy guarantee",
         "no differential privacy",
         "subject",

@@ -12,7 +12,7 @@ from secure_ml.policy.project import Policy
 from secure_ml.release.errors import CardError
 from secure_ml.release.model_card import CardFacts, model_card
 from secure_ml.release.record import StoredVersion
-from secure_ml.training.estimators.port import NONE, PRIVATE, VOID
+from secure_ml.training.estimators.port import GIVEN_MASKED, NONE, PRIVATE, VOID
 from secure_ml_tests.assessment.people import counted
 from secure_ml_tests.assessment.whole import evaluation
 
@@ -213,6 +213,13 @@ def test_a_private_model_states_unit_neighbours_and_parameters() -> None:
     assert "- timing of the training" in found
 
 
+def test_a_guarantee_given_the_masked_table_says_that_it_is_no_more() -> None:
+    facts = TRAINING | {"guarantee": GIVEN_MASKED, "guarantee_reason": "rare combinations were suppressed"}
+    found = _section(model_card(_facts(training=facts)), "Privacy")
+    assert "**Differentially private given the masked table**, and not before it: rare combinations were" in found
+    assert "| ε | 1 |" in found
+
+
 def test_a_void_guarantee_is_no_promise() -> None:
     facts = TRAINING | {"guarantee": VOID, "guarantee_reason": "bins were drafted from the data for: income"}
     found = _section(model_card(_facts(training=facts)), "Privacy")
@@ -247,6 +254,7 @@ def test_a_model_without_privacy_says_so_and_shows_no_epsilon() -> None:
         {"neighbouring": ""},
         {"accountant": ""},
         {"guarantee": VOID, "guarantee_reason": ""},
+        {"guarantee": GIVEN_MASKED, "guarantee_reason": ""},
         {"not_covered": []},
         {"not_covered": "nothing"},
         {"estimator": ""},

@@ -11,7 +11,7 @@ from secure_ml.policy.source import MonthlyPartitions
 from secure_ml.policy.training import DpAdditive, HistGradientBoosting
 from secure_ml.privacy.charge import scientific
 from secure_ml.release.validation import METRICS
-from secure_ml.training.estimators.port import NONE, PRIVATE, VOID, Unit
+from secure_ml.training.estimators.port import GIVEN_MASKED, NONE, PRIVATE, VOID, Unit
 from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.manifest import Address
 from secure_ml.vault.summaries import FIGURES, WORDS, require_summary
@@ -48,7 +48,7 @@ def test_the_vocabulary_has_the_words_that_the_stages_say() -> None:
     kinds = {
         kind for model in (DpAdditive, HistGradientBoosting) for kind in get_args(model.model_fields["kind"].annotation)
     }
-    assert {SUPPRESSED, PRIVATE, VOID, NONE, *get_args(Unit), *kinds} <= WORDS
+    assert {SUPPRESSED, PRIVATE, GIVEN_MASKED, VOID, NONE, *get_args(Unit), *kinds} <= WORDS
     assert set(METRICS) == FIGURES[Stage.VALIDATED]
 
 

@@ -26,7 +26,7 @@ from secure_ml.training.encoding import Encoding
 from secure_ml.training.errors import TrainingError
 from secure_ml.training.estimators.clipped_sums import GRADIENT_UNITS, LOGIT_UNITS, ClippedRows
 from secure_ml.training.estimators.noise_plan import COUNT_UNITS, NoisePlan
-from secure_ml.training.estimators.port import PRIVATE, VOID, Curve, ModelFacts, PrivacyLoss
+from secure_ml.training.estimators.port import GIVEN_MASKED, PRIVATE, VOID, Curve, ModelFacts, PrivacyLoss
 from secure_ml.training.sampling import one_row_each
 from secure_ml.vault.dataset import Dataset
 
@@ -171,6 +171,15 @@ def _read(
 def _facts(policy: Policy, settings: DpAdditive, privacy_loss: PrivacyLoss, plan: NoisePlan) -> ModelFacts:
     drafted = [name for name, feature in policy.features.items() if feature.bounds_from == "data"]
     subject = policy.subject is not None
+    guarantee, reason = PRIVATE, ""
+    if policy.anonymity is not None and policy.anonymity.suppress:
+        guarantee = GIVEN_MASKED
+        reason = (
+            "rare combinations of quasi-identifiers were suppressed by looking at all rows, so one person's presence "
+            "may change the rows of others before the training; the privacy loss covers what comes after that"
+        )
+    if drafted:
+        guarantee, reason = VOID, f"bins or categories were drafted from the data for: {', '.join(drafted)}"
     return ModelFacts(
         estimator=settings.kind,
         algorithm="additive logistic model on declared bins and categories, noisy full-batch gradient descent",
@@ -180,8 +189,8 @@ def _facts(policy: Policy, settings: DpAdditive, privacy_loss: PrivacyLoss, plan
             "momentum": settings.momentum,
             "clip": settings.clip,
         },
-        guarantee=VOID if drafted else PRIVATE,
-        guarantee_reason=f"bins or categories were drafted from the data for: {', '.join(drafted)}" if drafted else "",
+        guarantee=guarantee,
+        guarantee_reason=reason,
         unit="subject" if subject else "row",
         neighbouring=(
             "one subject with all their rows added or removed (one row of each is used)"

@@ -18,6 +18,7 @@ from secure_ml.vault.dataset import Dataset
 Unit = Literal["subject", "row"]
 
 PRIVATE = "differentially private"
+GIVEN_MASKED = "differentially private given the masked table"
 VOID = "noise added, no differential-privacy guarantee"
 NONE = "no differential privacy"
 
@@ -38,7 +39,7 @@ class ModelFacts:
         estimator: the policy's word for the learning algorithm.
         algorithm: the same for people.
         hyperparameters: settings that were used, all from the policy.
-        guarantee: `PRIVATE`, `VOID` or `NONE`.
+        guarantee: `PRIVATE`, `GIVEN_MASKED`, `VOID` or `NONE`.
         guarantee_reason: why the guarantee is not the first, or "".
         unit: whose presence is hidden.
         neighbouring: which two tables the guarantee compares.

@@ -17,7 +17,7 @@ from secure_ml.training.estimators import clipped_sums
 from secure_ml.training.estimators.clipped_sums import GRADIENT_UNITS, LOGIT_UNITS, ClippedRows
 from secure_ml.training.estimators.dp_additive import AdditiveModel, DpAdditiveEstimator
 from secure_ml.training.estimators.noise_plan import COUNT_UNITS, NoisePlan
-from secure_ml.training.estimators.port import PRIVATE, VOID, PrivacyLoss
+from secure_ml.training.estimators.port import GIVEN_MASKED, PRIVATE, VOID, PrivacyLoss
 from secure_ml.training.sampling import one_row_each
 from secure_ml_tests.training.people import BOOSTING, COLORS, KEY, dataset, people, policy
 from secure_ml_tests.training.people import PRIVATE as SETTINGS
@@ -254,6 +254,17 @@ def test_bounds_drafted_from_the_data_void_the_guarantee() -> None:
     facts = DpAdditiveEstimator().fit(dataset(people(10)), policy=rule, subject_key=KEY, privacy_loss=LOSS).facts
     assert facts.guarantee == VOID
     assert "income" in facts.guarantee_reason
+
+
+@pytest.mark.parametrize(
+    ("suppress", "bounds", "guarantee"),
+    [(True, "steward", GIVEN_MASKED), (False, "steward", PRIVATE), (True, "data", VOID)],
+)
+def test_suppression_leaves_a_guarantee_for_the_masked_table_only(suppress: bool, bounds: str, guarantee: str) -> None:
+    rule = policy(bounds_from=bounds, anonymity={"k": 2, "quasi_identifiers": ["group"], "suppress": suppress})
+    facts = DpAdditiveEstimator().fit(dataset(people(10)), policy=rule, subject_key=KEY, privacy_loss=LOSS).facts
+    assert facts.guarantee == guarantee
+    assert ("suppressed" in facts.guarantee_reason) == (guarantee == GIVEN_MASKED)
 
 
 @pytest.mark.parametrize("case", ["no charge", "another estimator's policy"])
