@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from secure_ml.cli import access, audit, demo, generate, init, kernel, keys, promote, run, status, ui
+from secure_ml.cli import access, anonymity, audit, demo, generate, init, kernel, keys, promote, reveal, run, status, ui
 from secure_ml.cli.screen import quiet_libraries, show_error
 from secure_ml.guard.process import protect_process
 from secure_ml.guard.telemetry import silence
@@ -22,9 +22,11 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
+app.command("anonymity")(anonymity.anonymity)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("promote")(promote.promote)
+app.command("reveal")(reveal.reveal_value)
 app.command("ui")(ui.ui)
 app.command("kernel")(kernel.kernel)
 app.command("assessor")(kernel.assessor)

@@ -36,7 +36,8 @@ def test_every_command_explains_itself_and_its_options(command: tuple[str, ...],
 
 def test_there_are_the_commands_that_the_readme_speaks_of() -> None:
     assert {command[0] for command in _commands() if command} == {
-        "demo", "init", "run", "status", "ui", "generate", "audit", "access", "keys", "promote", "kernel", "assessor",
+        "demo", "init", "anonymity", "run", "status", "ui", "generate", "audit", "access", "keys", "promote", "reveal",
+        "kernel", "assessor",
     }  # fmt: skip
 
 
