@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from secure_ml.policy.project import Policy
 from secure_ml.policy.treatments import Token as TokenPolicy
 from secure_ml.protection.mask.plan import KeyFor, make_plan
+from secure_ml.protection.mask.suppress import suppress
 from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token
 from secure_ml.protection.mask.treatment import ColumnReader, MaskingError
 from secure_ml.protection.parse import UnsupportedColumnType, as_text
@@ -53,11 +54,10 @@ class Masking:
         Raises:
             MaskingError: `raw` lacks a column of the policy, or has one of a type that cannot be read.
         """
-        self._check(raw)
 
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             counts = Counter(dict.fromkeys((*_ROW_COUNTS, *(f"unknown.{name}" for name in self._plan.treatments)), 0))
-            for batch in self._masked(raw, counts).open(columns):
+            for batch in self._suppressed(raw, counts).open(columns):
                 counts["rows_masked"] += batch.num_rows
                 yield batch
             # A pass over some columns has not looked at the cells of the others.
@@ -65,13 +65,24 @@ class Masking:
                 counts["rows_read"] = sum(counts[name] for name in ("rows_masked", *_DROPPED))
                 self._counts = dict(counts)
 
-        return replace(self._masked(raw, Counter()), open=scan, summary=self.summary)
+        return replace(self._suppressed(raw, Counter()), open=scan, summary=self.summary)
 
     def summary(self) -> Mapping[str, int]:
         """Counts of the last pass over all columns that reached its end; empty before there was one."""
         return dict(self._counts)
 
-    def _masked(self, raw: Dataset, counts: Counter[str]) -> Dataset:
+    def _suppressed(self, raw: Dataset, counts: Counter[str]) -> Dataset:
+        masked = self.rows(raw, counts).map(self._plan.outputs(counts))
+        first = self.rows(raw, Counter()).map(self._plan.outputs(Counter()))
+        return suppress(masked, self._policy, first=first, counts=counts)
+
+    def rows(self, raw: Dataset, counts: Counter[str]) -> Dataset:
+        """The rows of `raw` that get through, untreated; those that do not are added to `counts` by reason.
+
+        Raises:
+            MaskingError: as `apply`.
+        """
+        self._check(raw)
         rows, subject, consent = raw, self._policy.subject, self._policy.consent
         if subject is not None:
             rows = rows.where(partial(self._has_subject, counts=counts), reads=(subject.column,))
@@ -81,7 +92,7 @@ class Masking:
         if subject is not None and self._admitted is not None:
             asked = partial(self._is_admitted, name=subject.column, admitted=self._admitted, counts=counts)
             rows = rows.where(asked, reads=(subject.column,))
-        return rows.map(self._plan.outputs(counts))
+        return rows
 
     def _has_subject(self, subjects: pa.Array, *, counts: Counter[str]) -> pa.Array:
         return _counted(pc.not_equal(self._text(subjects), ""), counts, "without_subject")
