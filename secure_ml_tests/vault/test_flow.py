@@ -14,6 +14,7 @@ from secure_ml.access.stages import PERIOD, SIDE, Stage
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.project import Policy
+from secure_ml.policy.treatments import TREATMENTS
 from secure_ml.protection.classify.findings import classify
 from secure_ml.protection.mask.masking import Masking
 from secure_ml.training.split import split
@@ -23,13 +24,31 @@ from secure_ml.vault.errors import AccessRefused
 from secure_ml.vault.flow import Parents, require_labels, require_opened, require_parents
 from secure_ml.vault.labels import PUBLIC, STRICTEST, Label, declared_label, join
 from secure_ml.vault.manifest import Address, Manifest
-from secure_ml_tests.protection.mask.tables import COLUMNS, key_for, policy
+from secure_ml_tests.protection.mask.every_kind import SPECS, TYPES
+from secure_ml_tests.protection.mask.tables import COLUMNS, column, key_for, policy
 
 SHIPPED = load_policy(Path(secure_ml.__file__).parent / "defs" / "loan_approval")
 TREATED = policy()
+"""A policy of many treatments."""
+
+EVERY = policy(
+    {
+        **COLUMNS,
+        **{
+            f"{kind} {number}": column(TYPES.get(kind, "string"), {**spec, "kind": kind})
+            for kind in TREATMENTS
+            for number, spec in enumerate(SPECS[kind])
+        },
+    }
+)
 """A policy with every treatment."""
 
-POLICIES = pytest.mark.parametrize("rule", [SHIPPED, TREATED], ids=lambda rule: rule.project)
+SUPPRESSING = policy(anonymity={"k": 2, "suppress": True, "sensitive": ["score"]})
+"""A policy by which what a quasi-identifier shows depends on the others, and on a sensitive column."""
+
+POLICIES = pytest.mark.parametrize(
+    "rule", [SHIPPED, TREATED, EVERY, SUPPRESSING], ids=["shipped", "treated", "every", "suppressing"]
+)
 UNDECLARED = "noted in haste"
 LABELS = st.builds(
     Label,
@@ -123,6 +142,14 @@ def test_a_masked_column_is_accepted_if_and_only_if_it_is_kept_and_covers_what_i
         assert not fits
     else:
         assert fits
+
+
+def test_a_suppressed_cell_tells_of_all_that_decided_on_it() -> None:
+    least = flowing(SUPPRESSING, Stage.MASKED)
+    assert least["born"].categories == {Category.PII, Category.FINANCIAL}
+    labels = {**least, "born": flowing(TREATED, Stage.MASKED)["born"]}
+    with pytest.raises(AccessRefused, match="column born bears less"):
+        require_labels(place(Stage.MASKED), labels, SUPPRESSING, parents_of(SUPPRESSING, Stage.MASKED))
 
 
 def test_a_label_of_raw_above_the_policys_flows_on() -> None:
