@@ -34,6 +34,94 @@ def phone(source: random.Random) -> str:
     return source.choice((f"+91-{a} {b}", f"0{a} {b}", f"{a}{b}", f"+91 {a}{b}", f"{a}-{b}", f"91{a}{b}"))
 
 
+def digits(source: random.Random, count: int) -> str:
+    return "".join(str(source.randint(0, 9)) for _ in range(count))
+
+
+def letters(source: random.Random, count: int) -> str:
+    return "".join(source.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(count))
+
+
+def aadhaar_virtual_id(source: random.Random) -> str:
+    from stdnum import verhoeff
+
+    body = str(source.randint(2, 9)) + digits(source, 14)
+    return body + verhoeff.calc_check_digit(body)
+
+
+def voter_id(source: random.Random) -> str:
+    from stdnum import luhn
+
+    body = digits(source, 6)
+    return letters(source, 3) + body + luhn.calc_check_digit(body)
+
+
+def driving_licence(source: random.Random) -> str:
+    office = f"{source.choice(('MH', 'KA', 'TN'))}{source.randint(1, 50):02d}"
+    return f"{office} {source.randint(1970, 2022)}{digits(source, 7)}"
+
+
+def upi_id(source: random.Random) -> str:
+    return f"{source.choice(GIVEN).lower()}.{digits(source, 4)}@{source.choice(('okaxis', 'ybl', 'paytm', 'sbi'))}"
+
+
+def abha_number(source: random.Random) -> str:
+    return f"91-{digits(source, 4)}-{digits(source, 4)}-{digits(source, 4)}"
+
+
+def ssn(source: random.Random) -> str:
+    return f"{source.randint(1, 665):03d}-{source.randint(1, 99):02d}-{source.randint(1, 9999):04d}"
+
+
+def itin(source: random.Random) -> str:
+    return f"9{digits(source, 2)}-{source.randint(70, 88)}-{digits(source, 4)}"
+
+
+def routing_number(source: random.Random) -> str:
+    from stdnum.us import rtn
+
+    body = f"{source.randint(1, 12):02d}{digits(source, 6)}"
+    return body + rtn.calc_check_digit(body)
+
+
+def npi(source: random.Random) -> str:
+    from stdnum import luhn
+
+    body = "1" + digits(source, 8)
+    return body + luhn.calc_check_digit(f"80840{body}")
+
+
+def nhs_number(source: random.Random) -> str:
+    while True:
+        body = source.choice("467") + digits(source, 8)
+        check = -sum(int(digit) * weight for digit, weight in zip(body, range(10, 1, -1), strict=True)) % 11
+        if check < 10:
+            return f"{body}{check}"
+
+
+def mac_address(source: random.Random) -> str:
+    pairs = [source.randint(0, 127) * 2, *(source.randint(0, 255) for _ in range(5))]
+    return ":".join(f"{pair:02x}" for pair in pairs)
+
+
+def coordinates(source: random.Random) -> str:
+    return f"{source.uniform(8, 33):.5f}, {source.uniform(68, 97):.5f}"
+
+
+def icd_code(source: random.Random) -> str:
+    return source.choice(("E11.9", "I10", "J45.909", "M54.5", "F32.1", "O80.0", "K21.9", "S72.001A", "N18.3", "Z79.4"))
+
+
+def url(source: random.Random) -> str:
+    return (
+        f"https://{source.choice(('www.', ''))}profiles.example/{source.choice(GIVEN).lower()}?from={digits(source, 3)}"
+    )
+
+
+def access_key(source: random.Random) -> str:
+    return "AKIA" + "".join(source.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+
+
 def person(source: random.Random) -> dict[str, object]:
     given, family = source.choice(GIVEN), source.choice(FAMILY)
     number = aadhaar(source)

@@ -11,14 +11,18 @@ _DATE = (
     rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?[ /-]{_MONTH}[ ,/-]{{1,2}}(?:[0-9]{{4}}|[0-9]{{2}})"
     rf"|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?,? [0-9]{{4}}"
 )
+_COMPACT = (
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])[0-3][0-9]|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])(?:19|20)[0-9]{2}"
+    r"|[0-9]{1,2}[-/](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[-/][0-9]{1,2}"
+)
 
 DETECTOR = PatternDetector(
     entity=Entity.DATE_OF_BIRTH,
     category=Category.PII,
     identifiability=Identifiability.QUASI,
-    pattern=rf"(?:{_DATE})(?:[T ][0-9:.+Z ]+)?|(?:19|20)[0-9]{{2}}(?:0[1-9]|1[0-2])[0-3][0-9]|(?:19|20)[0-9]{{2}}",
+    pattern=rf"(?:{_DATE})(?:[T ][0-9:.+Z ]+)?|{_COMPACT}|(?:19|20)[0-9]{{2}}",
     kinds=frozenset({Kind.TEXT, Kind.DATE, Kind.NUMBER}),
-    context=("dob", "birth ?(?:date|day|year)?", "born", "d o b", "date ?of ?birth", "year ?of ?birth", "yob"),
+    context=("dob", "birth ?(?:date|day|year|dt)?", "born", "d o b", "date ?of ?birth", "year ?of ?birth", "yob"),
     not_context=("place", "country", "city", "weight", "order"),
     needs_context=True,
     text=TextForm(pattern=_DATE, score=0.0, before=("dob", "born", "birth", "born on", "date of birth")),

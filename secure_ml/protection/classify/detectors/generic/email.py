@@ -1,4 +1,4 @@
-"""E-mail addresses, and payment addresses of the same form (UPI: name@bank)."""
+"""E-mail addresses (RFC 5321): a name, an at sign, a domain with its dot."""
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.cells import Kind
@@ -7,8 +7,7 @@ from secure_ml.protection.classify.pattern_detector import PatternDetector, Text
 # Lengths are bounded (RFC 5321: 64 and 255), so that a huge cell costs linear time.
 _LOCAL = r"[^\s@,;:<>()\[\]\"]{1,64}"
 _DOMAIN = r"[^\s@,;:<>()\[\]\"]{1,200}\.[^\s@,;:<>()\[\]\".0-9_]{2,24}"
-_UPI = r"ok(?:axis|hdfcbank|icici|sbi)|ybl|ibl|axl|apl|paytm|upi"
-_PATTERN = rf"{_LOCAL}@(?:{_DOMAIN}|{_UPI})"
+_PATTERN = rf"{_LOCAL}@{_DOMAIN}"
 
 DETECTOR = PatternDetector(
     entity=Entity.EMAIL,
@@ -17,7 +16,7 @@ DETECTOR = PatternDetector(
     pattern=_PATTERN,
     must_hold="@",
     kinds=frozenset({Kind.TEXT}),
-    context=("e ?mail", "e ?mail ?(?:id|addr|address)", "mail", "upi", "vpa"),
+    context=("e ?mail", "e ?mail ?(?:id|addr|address)", "mail"),
     not_context=("flag", "opt", "consent", "count"),
     traces=True,
     text=TextForm(pattern=_PATTERN, score=0.9),

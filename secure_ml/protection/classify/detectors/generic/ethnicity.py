@@ -3,19 +3,21 @@
 import re
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.pattern_detector import PatternDetector
 
 # "White", "black", "general" alone are colours and words of every day: they count under the column's name only.
 _WORDS = re.compile(
     r"asian|asian-pac-islander|hispanic|latin[oa]|caucasian|african[ -]american|native american|amer-indian-eskimo"
-    r"|dalit|adivasi|brahmin|obc|scheduled (?:caste|tribe)|other backward class"
+    r"|dalit|adivasi|brahmin|obc|scheduled (?:caste|tribe)|other backward class",
+    re.IGNORECASE,
 )
 
 
 def is_ethnicity_word(value: str) -> bool:
     """Say whether the value names an ethnic group or caste category beyond doubt."""
-    return bool(_WORDS.fullmatch(value.lower()))
+    return bool(_WORDS.fullmatch(value))
 
 
 DETECTOR = PatternDetector(
@@ -26,6 +28,7 @@ DETECTOR = PatternDetector(
     longest=60,
     kinds=frozenset({Kind.TEXT, Kind.NUMBER, Kind.FLAG}),
     check=is_ethnicity_word,
+    check_all=expressions.whole(_WORDS),
     context=(
         "race",
         "racial",

@@ -1,15 +1,18 @@
 """Gender and sex: its words, or letters and flags under a name that says so."""
 
+import re
+
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.pattern_detector import PatternDetector
 
-_WORDS = frozenset({"male", "female", "transgender", "non-binary", "nonbinary", "man", "woman"})
+_WORDS = re.compile(r"male|female|transgender|non-?binary|man|woman", re.IGNORECASE)
 
 
 def is_gender_word(value: str) -> bool:
     """Say whether the value is a whole word for a gender, not only a letter or a flag."""
-    return value.lower() in _WORDS
+    return bool(_WORDS.fullmatch(value))
 
 
 DETECTOR = PatternDetector(
@@ -22,6 +25,7 @@ DETECTOR = PatternDetector(
     ),
     kinds=frozenset({Kind.TEXT, Kind.NUMBER, Kind.FLAG}),
     check=is_gender_word,
+    check_all=expressions.whole(_WORDS),
     context=("gender", "sex", "male", "female", "is (?:male|female)"),
     alone_share=0.5,
 )

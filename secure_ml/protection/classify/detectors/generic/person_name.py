@@ -1,9 +1,13 @@
 """Names of people: one to five words of letters under a name that says so, or with frequent given and family names."""
 
 import re
-from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
@@ -22,21 +26,24 @@ sarah saxena sen shah shalini sharma shetty shreya shukla singh sinha sita smith
 steven sunil sunita suresh susan swati taylor thakur thomas thompson tiwari trivedi usha varma venkatesh verma vijay
 vikas vikram vinod vivek william williams wilson yadav
 """
-_WORD = r"[A-Z](?:\.|(?:[A-Za-z'\u2019.-]{0,29}[a-zA-Z])?)"
+_WORD = r"[A-Z](?:\.|(?:[A-Za-z'" "\u2019" r".-]{0,29}[a-zA-Z])?)"
 # A part of a name in any script: what is no digit, no space and no sign.
 _PART = r"[^\s0-9,@#$%&*_=+<>|\\^~()/:;?!\"]+"
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Shri|Smt|Sri|Kumari|Late)\.?"
 
 
-@cache
-def _frequent() -> frozenset[str]:
-    return frozenset(_FREQUENT_NAMES.split())
+_FREQUENT = re.compile(rf"(?:^|[^a-z])(?:{'|'.join(_FREQUENT_NAMES.split())})(?:$|[^a-z])", re.IGNORECASE)
+_TITLED = re.compile(rf"^{_TITLE} {_WORD}")
 
 
 def holds_frequent_name(value: str) -> bool:
     """Say whether a frequent given or family name, or a title before a name, stands in the value."""
-    words = re.findall(r"[a-z]+", value.lower())
-    return any(word in _frequent() for word in words) or bool(re.match(rf"{_TITLE} {_WORD}", value))
+    return bool(_FREQUENT.search(value) or _TITLED.search(value))
+
+
+def hold_frequent_names(values: Any) -> npt.NDArray[np.bool_]:
+    """Say the same of every string of an Arrow array."""
+    return expressions.within(_FREQUENT)(values) | expressions.within(_TITLED)(values)
 
 
 DETECTOR = PatternDetector(
@@ -47,6 +54,7 @@ DETECTOR = PatternDetector(
     longest=80,
     kinds=frozenset({Kind.TEXT}),
     check=holds_frequent_name,
+    check_all=hold_frequent_names,
     context=(
         "name",
         "(?:full|first|middle|last|family|given|maiden|applicant|customer|client|patient|borrower|holder) ?name",

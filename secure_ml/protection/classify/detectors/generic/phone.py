@@ -1,8 +1,13 @@
 """Telephone numbers: Indian mobile and fixed lines as people write them, and international ones."""
 
 import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
 _INDIA = r"(?:\(?(?:\+|00)?91\)?[ .-]{0,3}|0)"
@@ -17,18 +22,23 @@ _LOOSE = (
     r"(?=(?:[ .()+-]{0,3}[0-9]){8})\+?\(?[0-9]{1,5}\)?(?:[ .()-]{0,3}[0-9]{2,8}){1,5}"
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,5})?"
 )
-_NORTH_AMERICAN = re.compile(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")
-_INDIAN_MOBILE = re.compile(r"(?:(?:00)?91|0)?[6-9][0-9]{9}")
+_NORTH_AMERICAN = re.compile(r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)|[2-9][0-9]{2})[ .-]{0,2}[2-9][0-9]{2}[ .-]?[0-9]{4}")
+_AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
+_INDIAN_MOBILE = re.compile(rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}")
 
 
 def is_possible_number(value: str) -> bool:
     """Say whether a numbering plan has such a number: Indian by default, otherwise by country code."""
-    digits = re.sub(r"[^0-9]", "", value)
-    if _INDIAN_MOBILE.fullmatch(digits):
+    if _INDIAN_MOBILE.fullmatch(value):
         return True
-    if value[0] not in "+0(" and not re.search(r"[ .)-]", value):
-        return False
-    return _is_valid_by_plan(value, digits)
+    return bool(_AS_WRITTEN.search(value)) and _is_valid_by_plan(value, re.sub(r"[^0-9]", "", value))
+
+
+def are_possible_numbers(values: Any) -> npt.NDArray[np.bool_]:
+    """Say the same of every string of an Arrow array."""
+    indian = expressions.whole(_INDIAN_MOBILE)(values)
+    written_as_numbers = expressions.within(_AS_WRITTEN)(values)
+    return indian | expressions.passing(values, written_as_numbers & ~indian, is_possible_number)
 
 
 def _is_valid_by_plan(value: str, digits: str) -> bool:
@@ -42,7 +52,7 @@ def _is_valid_by_plan(value: str, digits: str) -> bool:
     except phonenumbers.NumberParseException:
         return False
     if region == "US":
-        return bool(_NORTH_AMERICAN.fullmatch(digits)) and bool(phonenumbers.is_possible_number(number))
+        return bool(_NORTH_AMERICAN.fullmatch(value)) and bool(phonenumbers.is_possible_number(number))
     return bool(phonenumbers.is_valid_number(number))
 
 
@@ -52,6 +62,7 @@ DETECTOR = PatternDetector(
     identifiability=Identifiability.DIRECT,
     pattern=_PATTERN,
     check=is_possible_number,
+    check_all=are_possible_numbers,
     chance=0.4,
     context=(
         "(?:tele)?phone",
@@ -60,9 +71,11 @@ DETECTOR = PatternDetector(
     ),
     not_context=("type", "count", "name", "flag", "consent", "device", "model", "email", "date", "duration"),
     alone_share=0.3,
-    ceiling_alone=0.85,
+    # Ten digits are as often the number of an order.
+    ceiling_alone=0.83,
     text=TextForm(
-        pattern=rf"{_PATTERN}|{_LOOSE}",
+        # Not the middle of an amount or a version.
+        pattern=rf"(?<![0-9][.,])(?:{_PATTERN}|{_LOOSE})",
         score=0.4,
         before=("phone", "mobile", "mob", "call", "tel", "whatsapp", "contact"),
     ),

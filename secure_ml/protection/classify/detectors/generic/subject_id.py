@@ -1,14 +1,14 @@
 """Numbers that an organisation gives to a person, and user names: found by the column's name."""
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
-from secure_ml.protection.classify.pattern_detector import PatternDetector
+from secure_ml.protection.classify.name_detector import NameDetector
 
 _WHO = (
-    "(?:customer|cust|client|patient|applicant|borrower|user|person|member|employee|emp|subject|citizen|student|voter"
+    "(?:customer|cust|client|patient|applicant|borrower|user|person|member|employee|emp|subject|citizen|student"
     "|individual)"
 )
 
-DETECTOR = PatternDetector(
+DETECTOR = NameDetector(
     entity=Entity.SUBJECT_ID,
     category=Category.PII,
     identifiability=Identifiability.PSEUDONYM,
@@ -17,11 +17,7 @@ DETECTOR = PatternDetector(
         rf"{_WHO} ?(?:id|no|num|number|key|code|ref|uuid)",
         "user ?name",
         "login",
-        "ssn",
-        "passport(?: ?(?:no|num|number))?",
-        "voter ?id",
         "cif(?: ?(?:no|num|number))?",
-        "mrn",
     ),
     needs_context=True,
 )

@@ -3,16 +3,18 @@
 import re
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
 _PATTERN = r"[A-Z]{5}[ -]?[0-9]{4}[ -]?[A-Z]"
+_HELD = re.compile(
+    r"[A-Z]{3}[ABCFGHJKLPT][A-Z][ -]?(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})[ -]?[A-Z]", re.IGNORECASE
+)
 
 
 def has_known_holder_type(value: str) -> bool:
     """Say whether the fourth letter is a kind of holder and the serial number is not zero."""
-    from stdnum.in_ import pan
-
-    return bool(pan.is_valid(re.sub(r"[^A-Za-z0-9]", "", value)))
+    return bool(_HELD.fullmatch(value))
 
 
 DETECTOR = PatternDetector(
@@ -21,7 +23,8 @@ DETECTOR = PatternDetector(
     identifiability=Identifiability.DIRECT,
     pattern=_PATTERN,
     check=has_known_holder_type,
-    chance=10 / 26,
+    check_all=expressions.whole(_HELD),
+    chance=11 / 26,
     context=("pan", "pan ?(?:no|num|number|card|id)", "permanent account number", "income tax (?:no|number|id)"),
     traces=True,
     text=TextForm(pattern=_PATTERN, score=0.4),

@@ -1,0 +1,56 @@
+"""Geographic coordinates (ISO 6709): a pair in one cell, or a column of latitudes or longitudes under such a name.
+
+They are direct, as a postal address is: three decimals are a hundred metres, four a house. Coarser ones are not of the
+shape, so coordinates rounded to two decimals are no longer found.
+"""
+
+import re
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
+from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+
+_LATITUDE = r"[+-]?(?:[1-8]?[0-9]\.[0-9]{3,17}|90\.0{3,17})"
+_LONGITUDE = r"[+-]?(?:(?:1[0-7][0-9]|[1-9]?[0-9])\.[0-9]{3,17}|180\.0{3,17})"
+_PAIR = rf"{_LATITUDE} ?[,;] ?{_LONGITUDE}"
+_PRECISE_PAIR = re.compile(r"[^,;]+\.[0-9]{4,}[^,;]*[,;][^,;]+\.[0-9]{4,}\)?")
+
+
+def is_precise_pair(value: str) -> bool:
+    """Say whether it is a pair with at least four decimals: fewer are as often two prices or measurements."""
+    return bool(_PRECISE_PAIR.fullmatch(value))
+
+
+_OF = "(?:home|house|user|customer|geo|gps|current|residence|pickup|drop ?off|start|end|login|device)"
+
+DETECTOR = PatternDetector(
+    entity=Entity.GEO_COORDINATES,
+    category=Category.PII,
+    identifiability=Identifiability.DIRECT,
+    pattern=rf"\(?{_PAIR}\)?|(?:POINT ?\()?{_LONGITUDE} {_LATITUDE}\)?|{_LONGITUDE}",
+    check=is_precise_pair,
+    check_all=expressions.whole(_PRECISE_PAIR),
+    context=(
+        "lat(?:itude)?s?",
+        "lng|longitudes?|lon",
+        f"^long$|{_OF} long",
+        "lat ?(?:long|lng|lon)",
+        "geo(?: ?(?:location|point|code|tag|coordinates?|position))?",
+        "gps(?: ?(?:location|coordinates?|position))?",
+        "coordinates?",
+        "coords?",
+        f"{_OF} (?:location|position)",
+    ),
+    not_context=(
+        "store", "stores", "shop", "branch", "warehouse", "merchant", "atm", "airport", "station", "depot", "port",
+        "pixel", "image", "screen", "chart", "accuracy", "error", "count", "ms", "seconds",
+    ),
+    context_share=0.3,
+    alone_share=0.5,
+    ceiling_alone=0.85,
+    text=TextForm(
+        pattern=rf"{_LATITUDE} ?, ?{_LONGITUDE}",
+        validated_score=0.7,
+        before=("lat", "latitude", "gps", "coordinates", "location", "lat long"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,167 @@
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import pyarrow as pa
+import pytest
+
+from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify.classifier import Classifier
+from secure_ml.protection.classify.finding import Finding
+from secure_ml_tests.protection.classify import people
+from secure_ml_tests.protection.classify.people import column_of, digits, letters
+from secure_ml_tests.protection.classify.things import MAKERS, ordinary_columns
+
+ROWS = 1000
+NOTHING = {Entity.NONE}
+KEY = {Entity.NONE, Entity.RECORD_ID}
+
+
+def classified(columns: Mapping[str, Sequence[object]]) -> dict[str, Finding]:
+    classifier = Classifier()
+    classifier.update(pa.record_batch(dict(columns)))
+    return {finding.column: finding for finding in classifier.findings()}
+
+
+def only(make: Callable[[random.Random], str], *, name: str, rows: int = ROWS) -> Finding:
+    return classified({name: column_of(make, rows)})[name]
+
+
+def test_ordinary_columns_of_no_telling_name_hold_nothing() -> None:
+    columns = ordinary_columns(ROWS)
+    findings = classified({f"c{index}": cells for index, cells in enumerate(columns.values())})
+    called = {name: findings[f"c{index}"] for index, name in enumerate(columns)}
+    assert {name: (f.entity, f.also) for name, f in called.items() if f.entity is not Entity.NONE} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "expected"),
+    [
+        ("order_no", "number of 16 digits from 4", KEY),
+        ("invoice_no", "number of 12 digits", KEY),
+        ("product_code", "number of 10 digits", KEY),
+        ("branch_city", "city", NOTHING),
+        ("store_city", "city", NOTHING),
+        ("shipping_city", "city", NOTHING),
+        ("city_tier", "status", NOTHING),
+        ("store_lat", "rate", NOTHING),
+        ("long_term_rate", "rate", NOTHING),
+        ("lat_ms", "rate", NOTHING),
+        ("password_changed_at", "point in time", NOTHING),
+        ("token_count", "amount", NOTHING),
+        ("passport_expiry", "date of eight digits", NOTHING),
+        ("passport_issued_on", "date of eight digits", NOTHING),
+        ("swift_release", "version of three", NOTHING),
+        ("bic_status", "eight capitals", NOTHING),
+        ("epic_id", "ticket", KEY),
+        ("dl_class", "seat", NOTHING),
+        ("ssn_last4_verified", "status", NOTHING),
+        ("upi_amount", "amount", NOTHING),
+        ("mac_os_version", "version of three", NOTHING),
+        ("website_clicks", "amount", NOTHING),
+        ("icd_version", "version of three", NOTHING),
+        ("nhs_trust_code", "seat", NOTHING),
+        ("routing_key", "path", KEY),
+        ("voter_turnout", "rate", NOTHING),
+    ],
+)
+def test_a_name_beside_the_subject_makes_nothing_of_an_ordinary_column(
+    name: str, like: str, expected: set[Entity]
+) -> None:
+    assert only(MAKERS[like], name=name).entity in expected
+
+
+@pytest.mark.parametrize("first", [6, 7, 8, 9])
+def test_ten_digit_codes_that_begin_as_mobile_numbers_are_codes_if_their_name_says_so(first: int) -> None:
+    assert only(lambda source: f"{first}{digits(source, 9)}", name="product_code").entity is Entity.RECORD_ID
+
+
+PROVEN_BY_SHAPE: dict[Entity, Callable[[random.Random], str]] = {
+    Entity.AADHAAR_VIRTUAL_ID: people.aadhaar_virtual_id,
+    Entity.VOTER_ID: people.voter_id,
+    Entity.DRIVING_LICENCE: people.driving_licence,
+    Entity.UPI_ID: people.upi_id,
+    Entity.ABHA_NUMBER: people.abha_number,
+    Entity.SSN: people.ssn,
+    Entity.ITIN: people.itin,
+    Entity.ROUTING_NUMBER: people.routing_number,
+    Entity.NPI: people.npi,
+    Entity.NHS_NUMBER: people.nhs_number,
+    Entity.MAC_ADDRESS: people.mac_address,
+    Entity.GEO_COORDINATES: people.coordinates,
+    Entity.ICD_CODE: people.icd_code,
+    Entity.URL: people.url,
+    Entity.SECRET: people.access_key,
+}
+
+
+@pytest.mark.parametrize("entity", PROVEN_BY_SHAPE)
+def test_what_its_shape_or_check_digit_proves_is_found_without_a_name(entity: Entity) -> None:
+    finding = only(PROVEN_BY_SHAPE[entity], name="c")
+    assert finding.entity is entity
+    assert finding.confidence >= 0.75
+
+
+@pytest.mark.parametrize("entity", PROVEN_BY_SHAPE)
+def test_a_tenth_of_broken_cells_does_not_hide_it_under_its_name(entity: Entity) -> None:
+    name = {Entity.GEO_COORDINATES: "gps", Entity.SECRET: "api_key"}.get(entity, entity.value)
+    cells = [cell if index % 10 else "unknown" for index, cell in enumerate(column_of(PROVEN_BY_SHAPE[entity], ROWS))]
+    finding = classified({name: cells})[name]
+    assert (finding.entity, finding.context) == (entity, True)
+
+
+@pytest.mark.parametrize(
+    ("entity", "names", "make"),
+    [
+        (Entity.PASSPORT, "passport_no PassportNumber passport", lambda s: letters(s, 1) + digits(s, 7)),
+        (Entity.PASSPORT, "passport_number", lambda s: "1" + digits(s, 8)),
+        (Entity.MEDICAL_RECORD_NUMBER, "mrn patient_mrn uhid medical_record_number", lambda s: "MR" + digits(s, 7)),
+        (Entity.PLACE, "city home_town birthplace place_of_birth district", MAKERS["city"]),
+        (Entity.SWIFT_BIC, "swift_code bic SWIFT", lambda s: s.choice(("DEUTDEFF", "HDFCINBB", "BOFAUS3NXXX"))),
+        (Entity.SSN, "ssn social_security_number", lambda s: people.ssn(s).replace("-", "")),
+        (Entity.ITIN, "itin taxpayer_id", lambda s: people.itin(s).replace("-", "")),
+        (Entity.ABHA_NUMBER, "abha_number health_id", lambda s: people.abha_number(s).replace("-", "")),
+        (Entity.GEO_COORDINATES, "latitude home_long lng", lambda s: f"{s.uniform(8, 33):.6f}"),
+        (Entity.DRIVING_LICENCE, "drivers_license dl_no", lambda s: letters(s, 1) + digits(s, 8)),
+        (Entity.MAC_ADDRESS, "mac_address device_mac", lambda s: people.mac_address(s).replace(":", "")),
+        (Entity.SECRET, "password api_key auth_token", lambda s: letters(s, 9).lower() + digits(s, 9)),
+        (Entity.ICD_CODE, "icd10_code diagnosis_code dx1", lambda s: people.icd_code(s).replace(".", "")),
+        (Entity.URL, "website linkedin", lambda s: f"{letters(s, 6).lower()}.example/{digits(s, 3)}"),
+        (Entity.UPI_ID, "vpa upi_id", lambda s: f"{letters(s, 5).lower()}@newbank"),
+        (Entity.VOTER_ID, "voter_id epic_no", lambda s: f"WB/{digits(s, 2)}/{digits(s, 3)}/{digits(s, 6)}"),
+    ],
+)
+def test_what_only_its_name_can_tell_is_found_by_it_and_is_nothing_without(
+    entity: Entity, names: str, make: Callable[[random.Random], str]
+) -> None:
+    for name in names.split():
+        assert only(make, name=name).entity is entity, name
+    assert only(make, name="c").entity is Entity.NONE
+
+
+@pytest.mark.parametrize("type_", [pa.int64(), pa.float64()])
+def test_a_column_of_numbers_is_judged_as_its_digits(type_: pa.DataType) -> None:
+    cells = pa.array([int(number) for number in column_of(people.npi, ROWS)]).cast(type_)
+    assert classified({"c": cells})["c"].entity is Entity.NPI
+
+
+def test_a_key_in_name_that_holds_card_or_aadhaar_numbers_is_called_what_it_holds() -> None:
+    holding = {
+        "id": people.aadhaar,
+        "record_key": people.card,
+        "customer_no": people.pan,
+        "user_id": people.upi_id,
+        "ref_no": people.ssn,
+        "client_ref": people.nhs_number,
+    }
+    findings = classified({name: column_of(make, ROWS) for name, make in holding.items()})
+    assert {finding.entity for finding in findings.values()} == {
+        Entity.AADHAAR, Entity.CARD, Entity.PAN, Entity.UPI_ID, Entity.SSN, Entity.NHS_NUMBER,
+    }  # fmt: skip
+    assert {finding.identifiability for finding in findings.values()} == {Identifiability.DIRECT}
+
+
+def test_a_few_keys_of_machines_among_many_words_leave_a_trace() -> None:
+    cells = [*column_of(lambda source: f"word{digits(source, 4)}", 2000), *column_of(people.access_key, 5)]
+    finding = classified({"c": cells})["c"]
+    assert (finding.entity, finding.category) == (Entity.SECRET, Category.PII)
+    assert finding.confidence < 0.6
