@@ -42,6 +42,10 @@ _FINDING_WORDS: Mapping[str, str] = MappingProxyType(
         "embedded": "Cells in whose text an identifier was found, counted by entity.",
         "also": "Other entities found in the same column.",
         "reason": "Why, in words; never a value.",
+        "distinct": "Different values in the whole table.",
+        "distinct_is_exact": "Whether they were counted, not estimated.",
+        "unique_share": "Share of rows whose value no other person has.",
+        "singles_out": "Combinations of columns, this one among them, that single people out; shares and their bounds.",
     }
 )
 _USES: Mapping[str, str] = MappingProxyType(

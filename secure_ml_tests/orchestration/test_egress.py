@@ -54,7 +54,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     from secure_ml.protection.classify import findings
 
     found = findings.classify
-    monkeypatch.setattr(findings, "classify", lambda raw: (act(), found(raw))[1])
+    monkeypatch.setattr(findings, "classify", lambda raw, **told: (act(), found(raw, **told))[1])
 
 
 def test_a_run_that_reaches_out_fails_and_the_log_has_it(

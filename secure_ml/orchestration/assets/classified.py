@@ -17,7 +17,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         project,
         environment,
         Stage.CLASSIFIED,
-        description="What each column of raw was found to hold: entity, category, evidence counts. Never a value.",
+        description="What each column of raw was found to hold, and whom it singles out: counts. Never a value.",
         kinds={"presidio", "encrypted"},
         reads={"raw": Stage.RAW},
         automation=when_inputs_pass(),
@@ -26,6 +26,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         with safe_failures():
             from secure_ml.protection.classify.findings import classify
 
-            return classify(raw)
+            subject = project.policy.subject
+            return classify(raw, subject=None if subject is None else subject.column)
 
     return classified

@@ -14,8 +14,27 @@ import pyarrow as pa
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.errors import FindingsUnreadable
 
-FORMAT = 1
-"""Version of the stored form; see docs/formats/findings.md."""
+FORMAT = 2
+"""Version of the stored form; see docs/formats/findings.md. Format 1 had no figures of uniqueness."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """Columns that together single people out.
+
+    Attributes:
+        columns: their names, in the table's order; one, where it does so alone.
+        share: share of rows, 0..1, whose cells in these columns no other person's row has.
+        low: the share is no less, and
+        high: no more, with a confidence of 99 %; both are the share where it was counted and not estimated.
+        classes: different cells of these columns, taken together, among which it was counted.
+    """
+
+    columns: tuple[str, ...]
+    share: float
+    low: float
+    high: float
+    classes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +56,10 @@ class Finding:
         context: Whether the column's name speaks of the entity.
         embedded: Cells in whose text an entity was found for certain, by entity.
         also: Other entities found in the same column with a confidence of their own.
+        distinct: Different values in the whole table; None, as the figures below, where it was not measured.
+        distinct_is_exact: Whether they were counted; otherwise estimated with a standard error of 1.6 %.
+        unique_share: Share of rows, 0..1, whose value no other person's row has.
+        singles_out: Combinations beyond the threshold that the column takes part in, smallest first.
         reason: Why, in words, without any value.
     """
 
@@ -54,28 +77,45 @@ class Finding:
     context: bool
     embedded: Mapping[Entity, int] = field(default_factory=lambda: MappingProxyType({}))
     also: tuple[Entity, ...] = ()
+    distinct: int | None = None
+    distinct_is_exact: bool | None = None
+    unique_share: float | None = None
+    singles_out: tuple[Combination, ...] = ()
     reason: str
 
 
+_BEFORE_UNIQUENESS = [
+    pa.field("format", pa.int64(), nullable=False),
+    pa.field("column", pa.string(), nullable=False),
+    pa.field("entity", pa.string(), nullable=False),
+    pa.field("category", pa.string(), nullable=False),
+    pa.field("identifiability", pa.string(), nullable=False),
+    pa.field("confidence", pa.float64(), nullable=False),
+    *(
+        pa.field(count, pa.int64(), nullable=False)
+        for count in ("rows", "non_null", "pattern_matches", "examined", "validated", "distinct_at_least")
+    ),
+    pa.field("context", pa.bool_(), nullable=False),
+    pa.field("embedded", pa.string(), nullable=False),
+    pa.field("also", pa.string(), nullable=False),
+    pa.field("reason", pa.string(), nullable=False),
+]
+
 FINDINGS_SCHEMA = pa.schema(
     [
-        pa.field("format", pa.int64(), nullable=False),
-        pa.field("column", pa.string(), nullable=False),
-        pa.field("entity", pa.string(), nullable=False),
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("identifiability", pa.string(), nullable=False),
-        pa.field("confidence", pa.float64(), nullable=False),
-        *(
-            pa.field(count, pa.int64(), nullable=False)
-            for count in ("rows", "non_null", "pattern_matches", "examined", "validated", "distinct_at_least")
-        ),
-        pa.field("context", pa.bool_(), nullable=False),
-        pa.field("embedded", pa.string(), nullable=False),
-        pa.field("also", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
+        *_BEFORE_UNIQUENESS,
+        pa.field("distinct", pa.int64()),
+        pa.field("distinct_is_exact", pa.bool_()),
+        pa.field("unique_share", pa.float64()),
+        pa.field("singles_out", pa.string(), nullable=False),
     ]
 )
-"""Columns of the findings table: flat, so that each leaf has one encryption key; ``embedded`` and ``also`` are JSON."""
+"""Columns of the findings table: flat, so that each leaf has one encryption key.
+
+`embedded`, `also` and `singles_out` are JSON.
+"""
+
+_COLUMNS_OF_FORMAT = {1: [field.name for field in _BEFORE_UNIQUENESS], FORMAT: FINDINGS_SCHEMA.names}
 
 
 def findings_table(findings: Iterable[Finding]) -> Any:
@@ -86,6 +126,7 @@ def findings_table(findings: Iterable[Finding]) -> Any:
             "format": FORMAT,
             "embedded": json.dumps({str(entity): count for entity, count in sorted(finding.embedded.items())}),
             "also": json.dumps([str(entity) for entity in finding.also]),
+            "singles_out": json.dumps([vars(combination) for combination in finding.singles_out]),
         }
         for finding in findings
     ]
@@ -93,19 +134,20 @@ def findings_table(findings: Iterable[Finding]) -> Any:
 
 
 def read_findings(batch: Any) -> tuple[Finding, ...]:
-    """Read what ``findings_table`` wrote.
+    """Read what ``findings_table`` wrote, today or before the figures of uniqueness.
 
     Raises:
         FindingsUnreadable: Other columns, an unknown format, or a word outside the vocabulary.
     """
-    if batch.schema.names != FINDINGS_SCHEMA.names:
+    known = [number for number, names in _COLUMNS_OF_FORMAT.items() if batch.schema.names == names]
+    if not known:
         raise FindingsUnreadable("its columns are not those of a findings table")
     rows = batch.to_pylist()
-    if any(row["format"] != FORMAT for row in rows):
-        raise FindingsUnreadable(f"its format is not {FORMAT}")
+    if any(row["format"] != known[0] for row in rows):
+        raise FindingsUnreadable(f"its columns are those of format {known[0]}, and it says another")
     try:
         return tuple(_finding(row) for row in rows)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise FindingsUnreadable("a cell is outside the vocabulary") from None
 
 
@@ -117,5 +159,12 @@ def _finding(row: dict[str, Any]) -> Finding:
         "identifiability": Identifiability(row["identifiability"]),
         "embedded": MappingProxyType(embedded),
         "also": tuple(Entity(entity) for entity in json.loads(row["also"])),
+        "singles_out": tuple(_combination(told) for told in json.loads(row.get("singles_out", "[]"))),
     }
     return Finding(**{name: value for name, value in {**row, **typed}.items() if name != "format"})
+
+
+def _combination(told: dict[str, Any]) -> Combination:
+    share, low, high = (float(told[name]) for name in ("share", "low", "high"))
+    columns = tuple(str(name) for name in told["columns"])
+    return Combination(columns=columns, share=share, low=low, high=high, classes=int(told["classes"]))
