@@ -130,6 +130,8 @@ class GeneraliseNumber(TreatmentModel):
     def _one_of_two(self) -> "GeneraliseNumber":
         if (self.step is None) == (self.cuts is None):
             raise ValueError("give either step or cuts")
+        if not all(math.isfinite(number) for number in (self.step or 0.0, *(self.cuts or ()))):
+            raise ValueError("step and cuts are finite numbers")
         if self.cuts is not None and any(a >= b for a, b in itertools.pairwise(self.cuts)):
             raise ValueError("cuts must be strictly ascending")
         return self
