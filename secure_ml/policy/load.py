@@ -15,9 +15,9 @@ COMPONENT_TYPE = "secure_ml.orchestration.SensitiveModel"
 
 _WRAPPERS = TREATMENTS.keys() | {
     "feature", "fairness", "review", "administrative", "never", "none", "monthly", "static", "not_null", "between",
-    "in_set", "matches", "parses", "dp_additive", "hist_gradient_boosting",
+    "in_set", "matches", "parses", "dp_additive", "hist_gradient_boosting", "float", "date",
 }  # fmt: skip
-"""Discriminator tags, which pydantic puts into an error's path although the file has no such field."""
+"""Tags and types of alternatives, which pydantic puts into an error's path although the file has no such field."""
 
 
 class PolicyError(Exception):

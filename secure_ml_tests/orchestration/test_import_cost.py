@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 HEAVY = (
-    "alembic", "cryptography", "dp_accounting", "fairlearn", "great_expectations", "matplotlib", "mlflow", "numpy",
-    "opendp", "pandas", "presidio_analyzer", "presidio_anonymizer", "pyarrow", "scipy", "skops", "sklearn",
+    "alembic", "cryptography", "dp_accounting", "fairlearn", "faker", "great_expectations", "matplotlib", "mlflow",
+    "numpy", "opendp", "pandas", "presidio_analyzer", "presidio_anonymizer", "pyarrow", "scipy", "skops", "sklearn",
     "sqlalchemy",
 )  # fmt: skip
 """Every code server and every step of a multiprocess run would wait for them, most for nothing."""

@@ -98,6 +98,30 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         put("columns.income.treatment", {"kind": "generalise_number", "step": 1, "cuts": [1]}),
         "treatment:", "columns.income.treatment", "either step or cuts",
     ),
+    "cut that is no number": (
+        put("columns.income.treatment", {"kind": "generalise_number", "cuts": [float("nan")]}),
+        "treatment:", "columns.income.treatment", "finite numbers",
+    ),
+    "group in itself": (
+        put("columns.region.treatment", {"kind": "generalise_category", "groups": {"a": ["b"], "b": ["a"]}}),
+        "groups:", "columns.region.treatment.groups", "among its own groups",
+    ),
+    "bounds that cross": (
+        put("columns.income.treatment", {"kind": "top_bottom_code", "bottom": 5, "top": 1}),
+        "treatment:", "columns.income.treatment", "bottom must be below top",
+    ),
+    "dates that move by a day": (
+        put("columns.birth_date.treatment", {"kind": "date_shift", "max_days": 1}),
+        "max_days:", "columns.birth_date.treatment.max_days", "greater than or equal to 7",
+    ),
+    "dates that move without a subject": (
+        both(put("columns.birth_date.treatment", {"kind": "date_shift", "max_days": 30}), remove("subject")),
+        "treatment:", "columns.birth_date.treatment", "needs the field subject",
+    ),
+    "surrogate of nothing known": (
+        put("columns.diagnosis.treatment", {"kind": "surrogate"}),
+        "diagnosis:", "columns.diagnosis", "nothing is invented for health",
+    ),
     "label that is no column": (put("label.column", "outcome"), "column: outcome", "label.column", "not among columns"),
     "subject that is no column": (put("subject.column", "who"), "column: who", "subject.column", "not among columns"),
     "subject that is no token": (
