@@ -94,7 +94,8 @@ class FormatPreserving(TreatmentModel):
         default=None,
         min_length=2,
         max_length=65_536,
-        description="Characters that are encrypted among each other, whatever their kind; all others stand.",
+        description="Characters that are encrypted among each other, whatever their kind; "
+        "a value with another letter or digit is unknown.",
     )
     check_digit: Literal["broken", "valid"] = Field(
         default="broken", description="`valid` makes numbers that somebody may have; `broken` ones belong to nobody."

@@ -70,7 +70,8 @@ def _verhoeff(others: Numerals) -> Numerals:
     state, power = np.zeros(len(others), np.uint8), _VERHOEFF
     for place in range(others.shape[1] - 1, -1, -1):
         state, power = _D5[state, power[others[:, place]]], _VERHOEFF[power]
-    return _INVERSE[state].reshape(-1, 1)
+    check: Numerals = _INVERSE[state].reshape(-1, 1)
+    return check
 
 
 def _weighted(weights: range | tuple[int, ...], modulus: int) -> Callable[[Numerals], Numerals]:

@@ -56,7 +56,8 @@ class Cmac:
 
     def code(self, message: bytes) -> Bytes:
         """The code of one message; shape (16,)."""
-        return self.codes(pa.array([message], pa.binary()))[0]
+        code: Bytes = self.codes(pa.array([message], pa.binary()))[0]
+        return code
 
     def codes(self, strings: pa.Array, *, prefix: bytes = b"", ends: Ends | None = None) -> Bytes:
         """The code of each string's bytes.

@@ -133,8 +133,9 @@ class FormCipher:
         cipher = MixedRadixCipher(self.key, self.tweak, [form.radices[place] for place in others])
         walked = _walked(cipher, payload[made], fits, decrypt=decrypt)
         numerals = form.numerals.copy()
-        numerals[np.ix_(made, others)] = walked
-        numerals[np.ix_(made, places)] = written(checks(walked), as_ciphertext=not decrypt)
+        rows = np.flatnonzero(made)[:, None]
+        numerals[rows, others] = walked
+        numerals[rows, places] = written(checks(walked), as_ciphertext=not decrypt)
         return numerals, made
 
 

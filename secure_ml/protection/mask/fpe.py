@@ -130,7 +130,8 @@ class _Shape:
     @cached_property
     def b(self) -> int:
         """Bytes that hold the right half; exact, where a floating-point logarithm is not."""
-        return ((self.radix**self.v - 1).bit_length() + 7) // 8
+        largest: int = self.radix**self.v - 1
+        return (largest.bit_length() + 7) // 8
 
     @cached_property
     def d(self) -> int:
@@ -283,11 +284,11 @@ def _reduced(blocks: list[npt.NDArray[np.uint8]], size: int, moduli: list[int]) 
         number = blocks[0].view(">u8")[:, 0].astype(np.uint64)
         return [number - number // moduli[0] * np.uint64(moduli[0])]
     words = [block.view(">u4")[:, index] for block in blocks for index in range(4)][: size // 4]
-    limbs = [np.zeros(len(blocks[0]), np.uint64) for _ in moduli]
+    limbs: _Limbs = [np.zeros(len(blocks[0]), np.uint64) for _ in moduli]
     for word in words:
         carry = word.astype(np.uint64)
         for place, modulus in enumerate(moduli):
-            total = (limbs[place] << _WORD_BITS) + carry
-            carry = total // modulus
-            limbs[place] = total - carry * modulus
+            total = (limbs[place] << np.uint64(_WORD_BITS)) + carry
+            carry = total // np.uint64(modulus)
+            limbs[place] = total - carry * np.uint64(modulus)
     return limbs
