@@ -315,6 +315,11 @@ class ScrubText(TreatmentModel):
 
     leaves = Leaves.UNCHANGED
     kind: Literal["scrub_text"]
+    model: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_]{1,63}$",
+        description="Installed spaCy package that also finds names and places, such as `en_core_web_sm`.",
+    )
 
 
 Treatment = Annotated[
@@ -323,13 +328,13 @@ Treatment = Annotated[
     | Redact
     | PartialMask
     | Token
+    | FormatPreserving
+    | DeterministicEncryption
     | GeneraliseNumber
     | GeneraliseDate
     | GeneraliseGeography
     | GeneraliseCategory
     | TopBottomCode
-    | FormatPreserving
-    | DeterministicEncryption
     | DateShift
     | Surrogate
     | ScrubText,

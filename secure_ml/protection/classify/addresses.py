@@ -59,10 +59,11 @@ def _unit_number(reading: Reading, index: int) -> int | None:
 
 
 def _street(reading: Reading, index: int) -> tuple[int, int] | None:
-    if reading.flags[index] & STREET_FIRST and (reading.marked(index) or reading.has(index + 1, CAPITAL)):
-        end = _number_after(reading, _run(reading, index + 1))
+    named = _run(reading, index + 1) if reading.flags[index] & STREET_FIRST else index
+    if named > index and (reading.marked(index) or reading.flags[named] & CAPITAL):
+        end = _number_after(reading, named)
         certain = reading.cased and not reading.flags[index] & COMMON
-        if end > index and (certain or reading.flags[end] & NUMBER):
+        if certain or reading.flags[end] & NUMBER:
             return _with_number_before(reading, index), end
     if _ends_street(reading, index) and (reading.marked(index) or reading.before(index) & NUMBER):
         first, end = _street_start(reading, index), _number_after(reading, index)

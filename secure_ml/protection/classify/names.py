@@ -240,6 +240,8 @@ def _name_part(reading: Reading, index: int, first: int, *, introduced: bool) ->
     if index > first and reading.keys[index] in _AFTER_NAMES:
         return True
     if reading.tells(index) and flags & CAPITAL:
+        if index == first and not introduced:
+            return True
         return not flags & COMMON or bool(flags & NAME and not flags & STARTS)
     if flags & COMMON:
         return False

@@ -83,7 +83,7 @@ def language_model(name: str) -> LanguageModel:
         )
     try:
         pipeline = spacy.load(name, exclude=list(_NOT_NEEDED))
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, ImportError, KeyError, AttributeError, TypeError) as error:
         raise LanguageModelUnusable(
             name, problem=f"it does not load ({type(error).__name__})", remedy="install the version for your spaCy"
         ) from None

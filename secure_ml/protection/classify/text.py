@@ -121,11 +121,18 @@ def find_identifiers(text: str) -> tuple[Span, ...]:
 
 
 def _identifiers(folded: str) -> list[Span]:
-    return [span for pattern in text_patterns().values() for span in pattern.find(folded)]
+    line = on_one_line(folded)
+    return [span for pattern in text_patterns().values() for span in pattern.find(line)]
+
+
+def on_one_line(folded: str) -> str:
+    """A folded text as patterns search it: a number may be broken over lines, or by joiners that are not seen."""
+    line = folded.replace("\n", " ").replace("\r", " ")
+    return line if line.isascii() else line.replace("\u200c", " ").replace("\u200d", " ")
 
 
 def certain_entities(text: str) -> frozenset[Entity]:
-    """Return what ``find_spans`` would find with a score of at least ``CERTAIN``, without looking for the rest."""
+    """Return what ``find_identifiers`` would find on a line with a score of at least ``CERTAIN``, and no more."""
     return certain_among(certain_patterns(), fold(text))
 
 

@@ -33,7 +33,7 @@ def describe_treatment(column: ColumnPolicy) -> str:
         case treatments.DeterministicEncryption():
             return "encrypted, alike for alike values"
         case treatments.ScrubText():
-            return "identifiers in the text replaced by their kind"
+            return "identifiers replaced by their kind; still personal"
         case treatments.GeneraliseDate() as spec:
             return _generalise_date(spec)
         case treatments.PartialMask() as spec:

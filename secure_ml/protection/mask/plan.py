@@ -66,7 +66,9 @@ class Plan:
         for name, treatment in self.treatments.items():
             label = join(declared[read] for read in self.reads(name))
             labels[name] = declassify(label, by=treatment) if declassifier_of(treatment) is not None else label
-        return labels
+        return {
+            name: join([label, *map(labels.__getitem__, policy.suppressed_by(name))]) for name, label in labels.items()
+        }
 
 
 def make_plan(policy: Policy, *, key_for: KeyFor) -> Plan:
@@ -122,8 +124,13 @@ def column_treatment(policy: Policy, name: str, *, key_for: KeyFor) -> ColumnTre
             purpose = surrogate_purpose(kind, spec.by)
             subject = _beside_reader(policy, name) if spec.by == "subject" else None
             return Surrogate(reader, kind, spec.locale, subject, KeyedChoice(purpose, key_for(purpose)))
-        case treatments.ScrubText():
-            return ScrubText(reader, {beside: policy.columns[beside].entity for beside in policy.beside(name)})
+        case treatments.ScrubText() as spec:
+            return ScrubText(reader, spec, {beside: policy.columns[beside].entity for beside in policy.beside(name)})
+
+
+def _context(policy: Policy, column: ColumnPolicy) -> bytes:
+    """What a cipher is bound to: the project and the entity."""
+    return f"{policy.project}:{column.entity.value}".encode()
 
 
 def _beside_reader(policy: Policy, name: str) -> tuple[str, ColumnReader]:

@@ -1,41 +1,45 @@
 """scrub_text: free text with each identifier in it replaced by its kind ("<PHONE>").
 
-Belongs here: spans of detectors and of the row itself, handed to presidio-anonymizer. Must stay out: detection.
+Belongs here: spans of the search and of the row itself, joined and replaced. Must stay out: detection.
 
-It stays personal data: a remark can name a person without any identifier in it. So its label is not lowered.
+It stays personal data: a remark can name a person without any identifier in it. So its label is not lowered, and
+nothing may call it anonymous.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from secure_ml.policy import treatments
 from secure_ml.policy.labels import Entity
-from secure_ml.protection.classify.text import find_spans
+from secure_ml.protection.classify.span import Span
+from secure_ml.protection.classify.text import merged
+from secure_ml.protection.classify.text_search import TextSearch
 from secure_ml.protection.mask.own_identifiers import SearchedText
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 from secure_ml.protection.parse import composed_text
 
-if TYPE_CHECKING:
-    from presidio_anonymizer import AnonymizerEngine
-    from presidio_anonymizer.entities import RecognizerResult
-
 _SURE = 1.0
+_WORDS = {Entity.NONE: "IDENTIFIER", Entity.EMPLOYER: "ORGANISATION"}
+"""Kinds that a text calls otherwise than a column does."""
 
 
 @dataclass(frozen=True)
 class ScrubText(ColumnTreatment):
-    """Replaces what the detectors find, and what the row's other columns say of its person.
+    """Replaces what the search finds, and what the row's other columns say of its person.
 
     Attributes:
         reader: how the column is read.
+        spec: the policy's declaration.
         identifying: the row's columns of direct identifiers, with their entities.
     """
 
     reader: ColumnReader
+    spec: treatments.ScrubText
     identifying: Mapping[str, Entity]
     output_type: ClassVar[pa.DataType] = pa.string()
 
@@ -45,10 +49,15 @@ class ScrubText(ColumnTreatment):
         return tuple(self.identifying)
 
     def apply(self, column: pa.Array, *beside: pa.Array) -> Treated:
-        """Treats each text once where the same text stands in many rows and holds nothing of any of them."""
+        """Treats each text once where the same text stands in many rows and holds nothing of any of them.
+
+        Raises:
+            LanguageModelUnusable: the policy names a model that is not installed.
+        """
         texts = self.reader.text(column)
         distinct = composed_text(texts).dictionary_encode()
-        candidates = [_Candidate(text) for text in distinct.dictionary.to_pylist()]
+        originals = distinct.dictionary.to_pylist()
+        candidates = [_Candidate(*both) for both in zip(originals, self._search.spans(originals), strict=True)]
         present = pc.is_valid(texts)
         rows = distinct.indices.filter(present).to_pylist()
         own = [composed_text(self.reader.text(c.filter(present))).to_pylist() for c in beside]
@@ -59,46 +68,48 @@ class ScrubText(ColumnTreatment):
         values = pc.replace_with_mask(texts, present, pa.array(scrubbed, pa.string()))
         return Treated(values, count_unknown(texts, self.reader.known(texts)))
 
+    @property
+    def _search(self) -> TextSearch:
+        if self.spec.model is None:
+            return TextSearch()
+        from secure_ml.protection.classify.spacy_model import language_model
+
+        return TextSearch(language_model(self.spec.model))
+
 
 class _Candidate:
     """One distinct text of a batch, with what was found in it whatever the row."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, found: Sequence[Span]) -> None:
         self._text = text
-        self._searched = SearchedText(text)
-        self._found = [_result(span.entity, span.start, span.end, span.score) for span in find_spans(text)]
-        self._without_own = _replaced(text, self._found)
+        self._found = found
 
-    def scrubbed(self, own: Sequence[tuple[Entity, str | None]]) -> str:
+    @cached_property
+    def _searched(self) -> SearchedText:
+        return SearchedText(self._text)
+
+    @cached_property
+    def _without_own(self) -> str:
+        return _replaced(self._text, self._found)
+
+    def scrubbed(self, own: Iterable[tuple[Entity, str | None]]) -> str:
         spans = [
-            _result(entity, start, end, _SURE)
+            Span(entity=entity, start=start, end=end, score=_SURE)
             for entity, value in own
             if value
             for start, end in self._searched.find(value, entity)
         ]
-        return _replaced(self._text, self._found + spans) if spans else self._without_own
+        return _replaced(self._text, merged([*self._found, *spans])) if spans else self._without_own
 
 
-def _result(entity: Entity, start: int, end: int, score: float) -> "RecognizerResult":
-    from presidio_anonymizer.entities import RecognizerResult
-
-    word = "IDENTIFIER" if entity is Entity.NONE else entity.value.upper()
-    return RecognizerResult(word, start, end, score)
-
-
-def _replaced(text: str, found: "list[RecognizerResult]") -> str:
-    from presidio_anonymizer.entities import ConflictResolutionStrategy
-
-    if not found:
-        return text
-    result = _engine().anonymize(
-        text=text, analyzer_results=found, conflict_resolution=ConflictResolutionStrategy.REMOVE_INTERSECTIONS
-    )
-    return str(result.text)
-
-
-@cache
-def _engine() -> "AnonymizerEngine":
-    from presidio_anonymizer import AnonymizerEngine
-
-    return AnonymizerEngine()
+def _replaced(text: str, spans: Iterable[Span]) -> str:
+    """The text with a word for each span; neighbouring spans of one kind become one word."""
+    pieces: list[str] = []
+    written, last = 0, None
+    for span in spans:
+        word = f"<{_WORDS.get(span.entity, span.entity.upper())}>"
+        between = text[written : span.start]
+        if word != last or between.strip():
+            pieces += [between, word]
+        written, last = span.end, word
+    return "".join([*pieces, text[written:]])
