@@ -127,6 +127,11 @@ class ColumnPolicy(PolicyModel):
                 invented = ColumnType.DATE if spec.kind_for(self.entity) == "date_of_birth" else ColumnType.STRING
                 if self.type is not invented:
                     raise ValueError(f"this surrogate needs type {invented}")
+                if spec.by == "value" and self.entity in FEW_VALUES:
+                    raise ValueError(
+                        f"a {self.entity} has so few values that how often each occurs tells which it is: "
+                        "write by: subject, or generalise it"
+                    )
         return self
 
     def _bounds_fit(self, spec: TopBottomCode) -> None:

@@ -77,7 +77,7 @@ def test_a_cell_of_another_shape_gets_a_surrogate_and_is_counted() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(cells=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=6))
-@pytest.mark.parametrize("kind", ["person_name", "phone", "date_of_birth"])
+@pytest.mark.parametrize("kind", ["person_name", "phone", "email"])
 def test_any_text_gets_one_and_only_a_missing_cell_has_none(kind: str, cells: list[str | None]) -> None:
     treated = treat(declared(kind, by="value"), cells)
     missing = [cell is None or cell.strip() in {"", "NA"} for cell in cells]
@@ -128,7 +128,8 @@ def test_no_telephone_number_and_no_mail_address_is_anybodys(locale: str, form: 
 
 
 def test_dates_of_birth_are_dates_of_adults() -> None:
-    born = treat(declared("date_of_birth", by="value"), [str(n) for n in range(3000)]).values.to_pylist()
+    subjects = [str(n) for n in range(3000)]
+    born = treat(declared("date_of_birth"), ["1990-01-01"] * 3000, subjects).values.to_pylist()
     assert min(born) >= date(1940, 1, 1)
     assert max(born) <= date(2004, 12, 31)
     assert len({day.year for day in born}) == 65
@@ -187,6 +188,8 @@ def test_the_subjects_label_flows_in_and_a_pseudonym_comes_out_that_is_no_featur
         ({}, "none", "string", "nothing is invented for none"),
         ({}, "date_of_birth", "string", "needs type date"),
         ({}, "person_name", "date", "needs type string"),
+        ({"by": "value"}, "place", "string", "so few values"),
+        ({"by": "value"}, "date_of_birth", "date", "so few values"),
         ({"provider": "aadhaar"}, "none", "string", "provider"),
         ({"locale": "xx_XX"}, "person_name", "string", "locale"),
     ],
@@ -198,8 +201,8 @@ def test_what_cannot_be_invented_is_refused(fields: dict[str, str], entity: str,
 
 def test_by_subject_needs_a_subject_and_by_value_does_not() -> None:
     with pytest.raises(ValidationError, match="by: value"):
-        policy_with({"kind": "surrogate"}, entity="place", subject=None)
-    assert policy_with({"kind": "surrogate", "by": "value"}, entity="place", subject=None).beside("x") == ()
+        policy_with({"kind": "surrogate"}, entity="employer", subject=None)
+    assert policy_with({"kind": "surrogate", "by": "value"}, entity="employer", subject=None).beside("x") == ()
 
 
 def test_a_provider_can_be_named_for_a_column_of_another_entity() -> None:
