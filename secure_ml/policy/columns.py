@@ -62,6 +62,16 @@ _NO_FEATURE = {"drop", "redact", "partial_mask", "scrub_text"}
 _PSEUDONYMS_BY_KEY = {"token", "format_preserving", "deterministic_encryption"}
 
 
+class Override(PolicyModel):
+    """The steward's word against one finding; it stands in the verdict, with its reason, and on the model card."""
+
+    entity: Entity = Field(
+        description="The finding that does not hold; any other blocks as before. `none`: that the column, of which "
+        "nothing else is known, singles people out."
+    )
+    reason: str = Field(min_length=20, description="Why it does not hold, for people.")
+
+
 class ColumnPolicy(PolicyModel):
     """One column of the source."""
 
@@ -74,6 +84,15 @@ class ColumnPolicy(PolicyModel):
     identifiability: Identifiability = Field(description="How far a value points to one person.")
     treatment: Treatment = Field(description="What `masked` does to it.")
     use: Use = Field(description="What it may be used for after `masked`.")
+    override: Override | None = Field(
+        default=None, description="A finding about this column that the steward has looked at and that does not hold."
+    )
+
+    @model_validator(mode="after")
+    def _overrides_another_entity(self) -> "ColumnPolicy":
+        if self.override is not None and self.override.entity is self.entity is not Entity.NONE:
+            raise ValueError(f"the column is declared as {self.entity}, so a finding of it is not overridden but right")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> "ColumnPolicy":

@@ -7,8 +7,9 @@ import pytest
 from secure_ml.policy.load import load_policy
 from secure_ml.policy.project import Policy
 from secure_ml.policy.source import MonthlyPartitions
-from secure_ml.protection.classify.classifier import Classifier
-from secure_ml.protection.classify.compare import compare
+from secure_ml.protection.classify.compare import DiscrepancyKind, Severity, compare
+from secure_ml.protection.classify.finding import read_findings
+from secure_ml.protection.classify.findings import count
 from secure_ml.recipes.loans import COLUMNS, generate_loans
 
 FOLDER = Path(__file__).parents[2] / "secure_ml" / "defs" / "loan_approval"
@@ -33,11 +34,16 @@ def test_every_partition_has_its_file(policy: Policy):
 
 
 def test_the_classifier_finds_nothing_that_is_declared_too_weakly(policy: Policy):
-    classifier = Classifier()
-    for _, batch in generate_loans(rows=2_000, months=12, seed=2024):
-        classifier.update(batch)
-    declared = {name: (c.category, c.entity, c.identifiability) for name, c in policy.columns.items()}
-    assert compare(classifier.findings(), declared, blocking_confidence=0.5) == ()
+    assert policy.subject is not None
+    batches = (batch for _, batch in generate_loans(rows=24_000, months=12, seed=2024))
+    findings = read_findings(count(batches, found={}, subject=policy.subject.column))
+    found = compare(findings, policy.columns, blocking_confidence=0.5, subject=policy.subject.column)
+    # What the bank itself hands out points to people only beside their own attributes; it is generalised or has few
+    # values, and the checks of masked measure what is left.
+    assert {(d.column, d.kind, d.severity) for d in found} <= {
+        (name, DiscrepancyKind.SINGLES_OUT, Severity.WARNING)
+        for name in ("application_date", "loan_amount", "loan_term_months")
+    }
 
 
 def test_no_direct_identifier_reaches_the_model(policy: Policy):

@@ -12,20 +12,24 @@ from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
 if TYPE_CHECKING:
-    from secure_ml.protection.classify.compare import Discrepancy
+    from secure_ml.protection.classify.finding import Finding
 
 _DESCRIPTIONS = {
     "no_undeclared_sensitive_column": "No column is more sensitive than the policy declares, and none is undeclared.",
 }
 
 _BLOCKING_CONFIDENCE = 0.6
+_COMBINATIONS_TOLD = 10
 
 
 def judge_of(project: Project) -> Judge:
     """What judges a version of one project, in one pass."""
 
     def judge(classified: Dataset) -> Sequence[Judgement]:
-        return (judgement(discrepancies(classified, project.policy)),)
+        from secure_ml.protection.classify.finding import read_findings
+
+        findings = [finding for batch in classified.scan() for finding in read_findings(batch)]
+        return (judgement(findings, project.policy),)
 
     return judge
 
@@ -35,24 +39,40 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
     return build_checks(project, environment, Stage.CLASSIFIED, _DESCRIPTIONS, judge_of(project))
 
 
-def discrepancies(classified: Dataset, policy: Policy) -> "tuple[Discrepancy, ...]":
-    """Where the findings go beyond the policy."""
-    from secure_ml.protection.classify.compare import compare
-    from secure_ml.protection.classify.finding import read_findings
+def judgement(findings: "Sequence[Finding]", policy: Policy) -> Judgement:
+    """The findings against the policy, as a verdict: what blocks fails it; overridden findings are told in any case."""
+    from secure_ml.protection.classify.compare import Severity, compare
 
-    findings = [finding for batch in classified.scan() for finding in read_findings(batch)]
-    declared = {name: (c.category, c.entity, c.identifiability) for name, c in policy.columns.items()}
-    return compare(findings, declared, blocking_confidence=_BLOCKING_CONFIDENCE)
-
-
-def judgement(found: "Sequence[Discrepancy]") -> Judgement:
-    """The discrepancies as a verdict: one that blocks fails it, the others are told."""
-    from secure_ml.protection.classify.compare import Severity
-
-    blocking = [d for d in found if d.severity is Severity.BLOCKING]
+    found = compare(
+        findings,
+        policy.columns,
+        blocking_confidence=_BLOCKING_CONFIDENCE,
+        subject=None if policy.subject is None else policy.subject.column,
+        disclosure=policy.gates.disclosure,
+    )
+    blocking, overridden, warnings = ([d for d in found if d.severity is severity] for severity in Severity)
+    told = [*blocking, *overridden] if blocking else [*overridden, *warnings]
     return Judgement(
         "no_undeclared_sensitive_column",
         not blocking,
-        "; ".join(d.message for d in (blocking or found)) or "every sensitive column is declared as what it is",
-        facts={"blocking": len(blocking), "warnings": len(found) - len(blocking)},
+        "; ".join(d.message for d in told) or "every sensitive column is declared as what it is",
+        facts={
+            "blocking": len(blocking),
+            "overridden": len(overridden),
+            "warnings": len(warnings),
+            **{f"overridden in {d.column}": str(d.entity) for d in overridden},
+            **_singled_out(findings, policy),
+        },
     )
+
+
+def _singled_out(findings: "Sequence[Finding]", policy: Policy) -> dict[str, str]:
+    """The combinations that single most people out, in words, under disclosure control."""
+    from secure_ml.protection.classify.telling import share_in_words
+
+    rows = {one: finding.rows for finding in findings for one in finding.singles_out}
+    strongest = sorted(rows, key=lambda one: (-one.share, one.columns))[:_COMBINATIONS_TOLD]
+    return {
+        f"singled out by {' + '.join(one.columns)}": share_in_words(one.share, rows[one], policy.gates.disclosure)
+        for one in strongest
+    }

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from secure_ml.protection.classify.errors import ColumnNotExaminable
+
 Hashes = npt.NDArray[np.uint64]
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -34,21 +36,28 @@ class HashedColumn:
     distinct: Hashes
 
 
-def hash_cells(column: Any, *, position: int) -> HashedColumn:
+def hash_cells(column: Any, *, name: str, position: int) -> HashedColumn:
     """The numbers of a ``pyarrow.Array`` of text, numbers, dates or booleans (dictionaries of these too).
 
     Args:
         column: the cells.
+        name: of the column, for errors.
         position: the column's place in the table. Another place gives unrelated numbers, so that the exclusive or of a
             row's numbers is simple tabulation hashing (Patrascu and Thorup, "The power of simple tabulation hashing",
             2012) of its cells taken together.
+
+    Raises:
+        ColumnNotExaminable: text is not UTF-8.
     """
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values, indices = encoded.dictionary, encoded.indices
-    known = np.asarray(_present(values).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    values = encoded.dictionary
     salt = np.uint64((position + 1) * _GOLDEN % _ALL)
-    numbers = np.where(known, _mixed(_numbers(values) ^ salt), _missing(salt))
-    rows = pc.fill_null(indices, len(values)).to_numpy(zero_copy_only=False)
+    try:
+        known = np.asarray(_present(values).to_numpy(zero_copy_only=False), dtype=np.bool_)
+        numbers = np.where(known, _mixed(_numbers(values) ^ salt), _missing(salt))
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        raise ColumnNotExaminable(name, problem="holds text that is not UTF-8", remedy="re-encode the source") from None
+    rows = pc.fill_null(encoded.indices.cast(pa.int64()), len(values)).to_numpy(zero_copy_only=False)
     return HashedColumn(
         cells=np.append(numbers, _missing(salt))[rows], present=np.append(known, False)[rows], distinct=numbers[known]
     )

@@ -77,11 +77,18 @@ class Uniqueness:
         self._level = 0
 
     def update(self, batch: Any) -> None:
-        """Count one ``pyarrow.RecordBatch``; all have the same columns."""
+        """Count one ``pyarrow.RecordBatch``; all have the same columns.
+
+        Raises:
+            ColumnNotExaminable: text is not UTF-8.
+        """
         if not self._names:
             self._names = tuple(batch.schema.names)
             self._distinct = tuple(DistinctCount() for _ in self._names)
-        hashed = [hash_cells(column, position=position) for position, column in enumerate(batch.columns)]
+        hashed = [
+            hash_cells(column, name=name, position=position)
+            for position, (name, column) in enumerate(zip(self._names, batch.columns, strict=True))
+        ]
         for count, column in zip(self._distinct, hashed, strict=True):
             count.add(column.distinct)
         subjects = hash_rows(self._rows, batch.num_rows)

@@ -16,6 +16,7 @@ from secure_ml.protection.classify import uniqueness
 from secure_ml.protection.classify.cell_hashes import hash_cells, hash_rows
 from secure_ml.protection.classify.class_sample import CONFIDENCE, ClassSample
 from secure_ml.protection.classify.distinct_count import EXACT_UP_TO, DistinctCount
+from secure_ml.protection.classify.errors import ColumnNotExaminable
 from secure_ml.protection.classify.finding import Finding, findings_table
 from secure_ml.protection.classify.uniqueness import BEYOND, Uniqueness
 
@@ -153,7 +154,7 @@ def test_few_rows_prove_nothing_about_a_column() -> None:
     ids=lambda column: str(column.type),
 )
 def test_equal_cells_are_equal_and_missing_ones_are_missing(column: pa.Array) -> None:
-    hashed = hash_cells(column, position=3)
+    hashed = hash_cells(column, name="a", position=3)
     assert hashed.present.tolist() == [True, True, True, False]
     assert hashed.cells[0] == hashed.cells[1]
     assert len(set(hashed.cells.tolist())) == 3
@@ -165,7 +166,10 @@ def test_the_same_cells_in_two_columns_do_not_cancel_out() -> None:
     found = measure(in_batches({"a": values, "b": values}, rows=500))
     assert found["a"].unique_share == 0.0
     assert found["a"].singles_out == ()
-    assert hash_cells(pa.array(["x"]), position=0).cells != hash_cells(pa.array(["x"]), position=1).cells
+    assert (
+        hash_cells(pa.array(["x"]), name="a", position=0).cells
+        != hash_cells(pa.array(["x"]), name="a", position=1).cells
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,6 +187,22 @@ def test_odd_columns_are_counted(column: pa.Array, distinct: int, share: float) 
     batch = pa.record_batch({"a": column})
     finding = measure([batch])["a"]
     assert (finding.distinct, finding.unique_share) == (distinct, share)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_text_that_is_not_utf_8_is_refused_without_a_cell(coded: bool) -> None:
+    column = pa.array([b"Zorblax \xff"]).view(pa.string())
+    with pytest.raises(ColumnNotExaminable, match="not UTF-8") as caught:
+        measure([pa.record_batch({"a": column.dictionary_encode() if coded else column})])
+    assert "Zorblax" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_small_indices_of_a_dictionary_leave_room_for_what_is_missing() -> None:
+    indices = pa.array([*range(127), 126, None], pa.int8())
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([str(number) for number in range(127)]))
+    finding = measure([pa.record_batch({"a": column})])["a"]
+    assert (finding.distinct, finding.unique_share) == (127, pytest.approx(126 / 129))
 
 
 def test_a_table_without_a_batch_has_nothing_to_add() -> None:
@@ -308,5 +328,5 @@ def test_no_value_and_no_hash_is_told() -> None:
     batch = pa.record_batch({"a": canaries, "b": canaries[::-1]})
     told = str(findings_table(measure([batch]).values()).to_pylist())
     assert "zorblax" not in told
-    for number in hash_cells(batch.column(0), position=0).cells.tolist():
+    for number in hash_cells(batch.column(0), name="a", position=0).cells.tolist():
         assert str(number) not in told
