@@ -7,7 +7,7 @@ sensitive column), never with the width of cells or the number of batches. The r
 combination's key, and one share is counted at a time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ Integers = npt.NDArray[np.int64]
 
 _SHARES = 16
 _PENDING_ROWS = 2_000_000
+_NONE = pa.array([], pa.int64())
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +106,21 @@ class ClassCounter:
         self._distinct.add(pa.table(columns | member_columns(batch, self._sensitive, self._subject)))
 
     def classes(self) -> tuple[Classes, pa.Array]:
-        """The classes of what was counted so far, and (classes,) the key of each one's combination."""
-        table = self._distinct.table()
-        if table is None:
-            table = pa.table({"key": pa.array([], KEY_TYPE), "rows": pa.array([], pa.int64())})
-        encoded = one_array(table["key"]).dictionary_encode()
-        keys = encoded.dictionary
-        missing = pc.index(keys, pa.scalar(missing_key(len(self._quasi)), KEY_TYPE)).as_py()
-        of_member = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        members = members_of(table, self._sensitive)
-        return classes_of(members, of_member, count=len(keys), missing=None if missing < 0 else missing), keys
+        """The classes of what was counted, and (classes,) the key of each one's combination. Ends the counting."""
+        keys, numbered, count = [pa.array([], KEY_TYPE)], [], 0
+        for share in self._distinct.take():
+            # A class lies in one share, so that each share is numbered alone.
+            encoded = one_array(share["key"]).dictionary_encode()
+            numbers = pc.add(encoded.indices.cast(pa.int64()), count)
+            numbered.append(share.drop_columns("key").append_column("class", numbers))
+            keys.append(encoded.dictionary)
+            count += len(encoded.dictionary)
+        table = pa.concat_tables(numbered) if numbered else pa.table({"rows": _NONE, "class": _NONE})
+        all_keys = pa.concat_arrays(keys)
+        missing = pc.index(all_keys, pa.scalar(missing_key(len(self._quasi)), KEY_TYPE)).as_py()
+        members, of_member = members_of(table, self._sensitive), one_array(table["class"]).to_numpy()
+        del keys, numbered, table
+        return classes_of(members, of_member, count=count, missing=None if missing < 0 else missing), all_keys
 
 
 def class_counter(policy: Policy, asked: Anonymity) -> ClassCounter:
@@ -144,11 +150,12 @@ class DistinctRows:
         if self._pending_rows >= _PENDING_ROWS:
             self._merge()
 
-    def table(self) -> pa.Table | None:
-        """Every distinct row once, with its number in `rows`; None where none came."""
+    def take(self) -> Iterator[pa.Table]:
+        """Every distinct row once, with its number in `rows`, share by share; none is held here any longer."""
         self._merge()
-        held = [share for share in self._shares if share is not None]
-        return pa.concat_tables(held) if held else None
+        while self._shares:
+            if (share := self._shares.pop()) is not None:
+                yield share
 
     def _merge(self) -> None:
         if not self._pending:
@@ -197,9 +204,13 @@ def classes_of(members: Members, of_member: Integers, *, count: int, missing: in
         count: how many classes there are.
         missing: see `Classes`.
     """
+    (numbers,), people = _people(members, [of_member])
+    subjects = np.zeros(count, np.int64)
+    subjects[numbers] = people
     return Classes(
-        _sum(of_member, _people(members, (of_member,)), count),
-        _sum(of_member, members.rows, count),
+        subjects,
+        # Counts stay far below 2^53, up to which a float64 is exact.
+        np.bincount(of_member, weights=members.rows, minlength=count).astype(np.int64),
         {name: _distribution(name, members, of_member) for name in members.values},
         missing,
         of_member,
@@ -229,30 +240,31 @@ def _distribution(name: str, members: Members, of_member: Integers) -> Distribut
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     # Rank 0 is the missing value's, where there is one.
     ranks = np.append(order + (1 if encoded.indices.null_count else 0), 0)[codes]
-    people = _people(members, (of_member, ranks))
-    width = int(ranks.max(initial=0)) + 1
-    cells, inverse = np.unique(of_member * width + ranks, return_inverse=True)
-    return Distribution(name in members.ordered, cells // width, cells % width, _sum(inverse, people, len(cells)))
+    (of_class, value), people = _people(members, [of_member, ranks])
+    return Distribution(name in members.ordered, of_class, value, people)
 
 
-def _people(members: Members, cell: tuple[Integers, ...]) -> Integers:
-    """(members,) 1 for the first member of each subject in a cell and 0 for the rest; rows where rows are subjects."""
-    if members.subject is None:
-        return members.rows
-    order = np.lexsort((members.subject, *cell))
+def _people(members: Members, columns: Sequence[Integers]) -> tuple[list[Integers], Integers]:
+    """The distinct combinations of columns of the members, in their order, and the subjects of each."""
+    subject = [] if members.subject is None else [members.subject]
+    order = np.lexsort([*subject, *reversed(columns)])
     new = np.zeros(len(order), np.bool_)
     new[:1] = True
-    for column in (members.subject, *cell):
-        ordered = column[order]
-        new[1:] |= ordered[1:] != ordered[:-1]
-    first = np.zeros(len(order), np.int64)
-    first[order] = new
-    return first
+    for column in columns:
+        new[1:] |= _differs(column[order])
+    starts = np.flatnonzero(new)
+    if not len(starts):
+        return [column[:0] for column in columns], np.empty(0, np.int64)
+    counted = members.rows[order]
+    for codes in subject:
+        new[1:] |= _differs(codes[order])
+        counted = new.astype(np.int64)
+    return [column[order[starts]] for column in columns], np.add.reduceat(counted, starts)
 
 
-def _sum(numbers: Integers, amounts: Integers, count: int) -> Integers:
-    # Counts stay far below 2^53, up to which a float64 is exact.
-    return np.bincount(numbers, weights=amounts, minlength=count).astype(np.int64)
+def _differs(ordered: Integers) -> npt.NDArray[np.bool_]:
+    """(rows - 1,) whether a row differs from the one before it."""
+    return ordered[1:] != ordered[:-1]
 
 
 def _count(table: pa.Table) -> pa.Table:

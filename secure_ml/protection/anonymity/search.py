@@ -178,10 +178,10 @@ def _distinct(table: Dataset, policy: Policy, asked: Anonymity, ladders: Mapping
     for batch in _treated(table, policy, asked, ladders).scan():
         codes = {place: cell_codes(batch.column(place)) for place in _places(ladders)}
         distinct.add(pa.table(codes | member_columns(batch, asked.sensitive, subject)))
-    rows = distinct.table()
-    if rows is None:
+    counted = list(distinct.take())
+    if not counted:
         raise AnonymityError("a table has no rows that get through; deliver one that has")
-    return rows
+    return counted[0]
 
 
 def _treated(table: Dataset, policy: Policy, asked: Anonymity, ladders: Mapping[str, Sequence[Treatment]]) -> Dataset:
