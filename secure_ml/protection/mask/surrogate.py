@@ -7,8 +7,8 @@ process; a keyed pseudorandom function chooses from it. So the choice is secret,
 one surrogate as soon as there are more than a few hundred of them: a surrogate is for reading and joins nothing. The
 pool is the same for one version of Faker; another version may invent other values.
 
-What could reach a stranger is made so that it cannot: mail goes to example.org, which belongs to nobody (RFC 2606), and
-telephone numbers are of ranges that are set aside for films and books, or that are given to nobody.
+What could reach a stranger is made so that it cannot: mail goes to example.org, which is kept for examples (RFC 2606),
+and telephone numbers are of ranges that are set aside for films and books, or that are given to nobody.
 """
 
 from collections.abc import Mapping
