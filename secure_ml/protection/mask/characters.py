@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+Places = npt.NDArray[Any]
+
 STANDS, REFUSED = 0, 255
 """Kinds of characters that stay as they are, and of those with which a text cannot be encrypted."""
 
@@ -31,18 +33,18 @@ class Alphabets:
 
     alphabets: tuple[str, ...]
 
-    def tables(self, *, ascii_only: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
+    def tables(self, *, ascii_only: bool) -> tuple[npt.NDArray[np.uint8], Places]:
         """By code point: its kind, and its place in its alphabet.
 
         A letter, digit or mark that is in no alphabet would be left readable: it is refused.
         """
         return _tables(self.alphabets, _ASCII if ascii_only else _CODE_POINTS)
 
-    def code_points(self, kinds: npt.NDArray[np.uint8], places: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    def code_points(self, kinds: npt.NDArray[np.uint8], places: Places) -> npt.NDArray[np.uint32]:
         """The code point of each kind and place in its alphabet."""
         joined = np.frombuffer("".join(self.alphabets).encode("utf-32-le"), np.uint32)
         before = np.cumsum([0, 0, *map(len, self.alphabets)])
-        return joined[before[kinds] + places]
+        return joined.take(before.take(kinds) + places)
 
 
 def alphabets(given: str | None) -> Alphabets:
@@ -51,9 +53,9 @@ def alphabets(given: str | None) -> Alphabets:
 
 
 @cache
-def _tables(given: tuple[str, ...], size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
+def _tables(given: tuple[str, ...], size: int) -> tuple[npt.NDArray[np.uint8], Places]:
     kinds = np.where(_silent(size), STANDS, REFUSED).astype(np.uint8)
-    places = np.zeros(size, np.uint32)
+    places = np.zeros(size, np.min_scalar_type(max(map(len, given)) - 1))
     for kind, alphabet in enumerate(given, start=1):
         for place, character in enumerate(alphabet):
             if ord(character) < size:

@@ -26,7 +26,7 @@ _SHIFT = np.uint8(5)
 _DIGITS, _LETTERS = np.uint8(10), np.uint8(26)
 
 Rows = npt.NDArray[np.int64]
-Numerals = npt.NDArray[np.uint32]
+Numerals = npt.NDArray[Any]
 Made = npt.NDArray[np.bool_]
 
 
@@ -86,8 +86,9 @@ class FormCipher:
         done = np.zeros(len(texts), np.bool_)
         for form in _forms(given, self.alphabets):
             numerals, made = self._form(form, decrypt)
-            result[form.places[made]] = self.alphabets.code_points(form.kinds[made], numerals[made])
-            done[form.rows[made]] = True
+            chosen = slice(None) if made.all() else made
+            result[form.places[chosen]] = self.alphabets.code_points(form.kinds[chosen], numerals[chosen])
+            done[form.rows[chosen]] = True
         return pc.if_else(pa.array(done), given.texts(result), pa.scalar(None, pa.string()))
 
     def _form(self, form: Form, decrypt: bool) -> tuple[Numerals, Made]:
@@ -142,21 +143,39 @@ class FormCipher:
 def _forms(given: CodePoints, among: Alphabets) -> Iterator[Form]:
     """The texts by form, without those that no form has."""
     by_kind, by_place = among.tables(ascii_only=given.ascii_only)
-    kinds = by_kind[given.points]
+    kinds = by_kind.take(given.points)
+    sizes = np.array([0, *map(len, among.alphabets)])
+    if (columns := _columns(given, kinds)) is not None:
+        count, width = len(given.bounds) - 1, int(given.bounds[1])
+        if 0 < len(columns) <= LONGEST and not (kinds[:width] == REFUSED).any():
+            points = given.points.reshape(count, width)[:, columns]
+            places = width * np.arange(count)[:, None] + columns
+            own = np.broadcast_to(kinds[columns], places.shape)
+            yield Form(np.arange(count), places, own, by_place.take(points), tuple(sizes[kinds[columns]].tolist()))
+        return
     encrypted = np.flatnonzero((kinds != STANDS) & (kinds != REFUSED))
     bounds = np.searchsorted(encrypted, given.bounds)
     lengths = np.diff(bounds)
     refused = np.searchsorted(np.flatnonzero(kinds == REFUSED), given.bounds)
     lengths[(np.diff(refused) > 0) | (lengths > LONGEST)] = 0
-    sizes = np.array([0, *map(len, among.alphabets)])
     for length in np.unique(lengths[lengths > 0]).tolist():
         rows = np.flatnonzero(lengths == length)
         places = encrypted[bounds[rows][:, None] + np.arange(length)]
-        own = kinds[places]
-        radices = sizes[own]
+        own = kinds.take(places)
+        radices = sizes.take(own)
         for group in _alike(radices):
             at = places[group]
-            yield Form(rows[group], at, own[group], by_place[given.points[at]], tuple(radices[group][0].tolist()))
+            numerals = by_place.take(given.points.take(at))
+            yield Form(rows[group], at, own[group], numerals, tuple(radices[group][0].tolist()))
+
+
+def _columns(given: CodePoints, kinds: npt.NDArray[np.uint8]) -> Rows | None:
+    """Where the letters and digits stand in each text, if all texts are written alike, as those of most columns are."""
+    count = len(given.bounds) - 1
+    if not count or not len(kinds) or (np.diff(given.bounds) != len(kinds) // count).any():
+        return None
+    rows = kinds.reshape(count, -1)
+    return np.flatnonzero(rows[0] != STANDS) if (rows == rows[0]).all() else None
 
 
 def _alike(rows: npt.NDArray[Any]) -> Iterator[Any]:

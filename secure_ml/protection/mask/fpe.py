@@ -177,6 +177,7 @@ class _Rounds:
             mixed = np.frombuffer(state, np.uint8) ^ np.frombuffer(same, np.uint8, _BLOCK, start)
             state = self._encrypted(mixed).tobytes()
         self._state = state
+        self._chain = np.empty((self.blocks, 0, 4), dtype=">u4")
 
     def run(self, numerals: Numerals, result: Numerals, *, decrypt: bool) -> None:
         """All rounds over some values."""
@@ -199,8 +200,13 @@ class _Rounds:
         tail[-1 - shape.b] = number
         tail[:_BLOCK] = (np.frombuffer(tail, np.uint8, _BLOCK) ^ np.frombuffer(self._state, np.uint8)).tobytes()
         fixed = np.frombuffer(bytes(tail), dtype=">u4").astype(np.uint64)
-        chain = np.empty((self.blocks, count, 4), dtype=">u4")
-        chain[:] = fixed.reshape(self.blocks, 1, 4)
+        chain = self._chain
+        if chain.shape[1] != count:
+            chain = self._chain = np.empty((self.blocks, count, 4), dtype=">u4")
+            chain[:] = fixed.reshape(self.blocks, 1, 4)
+        # Between rounds only the number of the round changes, and the words of the half; the number may lie among them.
+        block, index = divmod(4 * self.blocks - 1 - shape.b // 4, 4)
+        chain[block, :, index] = fixed[4 * block + index]
         for place, word in enumerate(_words(half, shape.limb_modulus, -(-shape.b // 4))):
             block, index = divmod(4 * self.blocks - 1 - place, 4)
             chain[block, :, index] = word ^ fixed[4 * block + index]

@@ -11,13 +11,14 @@ N.
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from secure_ml.protection.mask.fpe import FF1, SMALLEST_DOMAIN
 
-Numerals = npt.NDArray[np.uint32]
+Numerals = npt.NDArray[Any]
 
 _LARGEST_RADIX = 2**16
 
