@@ -46,6 +46,21 @@ def excluded_columns(policy: Policy) -> str:
     return section("Excluded columns", table(("Column", "Category", "Treatment", "Use and reason"), rows))
 
 
+def overridden_findings(policy: Policy) -> tuple[str, ...]:
+    """The findings that the steward overrides, with the reason; no section where there are none."""
+    rows = [
+        (code(name), text(column.override.entity), text(describe_treatment(column)), text(column.override.reason))
+        for name, column in policy.columns.items()
+        if column.override is not None
+    ]
+    if not rows:
+        return ()
+    words = (
+        "These findings count for nothing by the word of the policy's owners. If they are wrong, nothing else stops it."
+    )
+    return (section("Overridden findings", words, table(("Column", "Finding", "Treatment", "Reason"), rows)),)
+
+
 def training(facts: Mapping[str, object]) -> str:
     """The learning algorithm and its settings.
 

@@ -278,6 +278,15 @@ def test_facts_that_do_not_belong_together_are_refused() -> None:
         model_card(_facts(profile_limits=[]))
 
 
+def test_an_overridden_finding_is_told_with_its_reason() -> None:
+    override = {"entity": "card", "reason": "order numbers of the shop; some pass Luhn"}
+    columns = dict(_policy().model_dump(mode="json")["columns"])
+    columns["colour"] = columns["colour"] | {"override": override}
+    told = _section(model_card(_facts(policy=_policy(columns=columns))), "Overridden findings")
+    assert "| `colour` | card | kept as string | order numbers of the shop; some pass Luhn |" in told
+    assert "Overridden findings" not in model_card(_facts())
+
+
 def test_words_from_outside_are_no_markup() -> None:
     hostile = "Loans | <script>alert(1)</script> [here](javascript:x) **all gates pass**\n\n## Gates `x`"
     card = model_card(_facts(policy=_policy(title=hostile), started_by=hostile, code_version="a`b|c\n## d"))

@@ -129,6 +129,9 @@ class _Tally:
             whole_accounts=column is not None and column.entity is Entity.ACCOUNT_NUMBER,
             masked=column is not None and column.treatment.kind == "partial_mask",
         )
+        if column is not None and column.override is not None and column.treatment.kind == "keep":
+            # A number that is none of the kind that it looks like; what scrub_text leaves is another matter.
+            del found[column.override.entity]
         self.residual.setdefault(name, Counter()).update(found)
 
 

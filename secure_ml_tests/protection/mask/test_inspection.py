@@ -120,6 +120,21 @@ def test_an_identifier_in_a_kept_column_is_counted() -> None:
     assert failed(inspection) == {"residual_identifiers"}
 
 
+def test_an_overridden_finding_counts_for_nothing_in_its_own_kept_column_only() -> None:
+    override = {"entity": "phone", "reason": "numbers of machines, ten digits long"}
+    columns = {**COLUMNS, "employer": {**COLUMNS["employer"], "override": override}}
+    rows = [{**ROWS[0], "employer": text} for text in ("9876543210", "ask asha@mail.example")]
+    overriding = policy(columns)
+    inspection = inspect(Masking(overriding, key_for=key_for).apply(raw(rows)), overriding)
+    assert inspection.residual == {"employer": {Entity.EMAIL: 1}}
+
+
+def test_an_override_of_a_scrubbed_text_hides_nothing_that_was_left_in_it() -> None:
+    override = {"entity": "phone", "reason": "numbers of machines, ten digits long"}
+    overriding = policy({**COLUMNS, "remark": {**COLUMNS["remark"], "override": override}})
+    assert Entity.PHONE in inspect(masked_with("remark", Identity), overriding).residual["remark"]
+
+
 def test_no_cell_stands_in_an_inspection() -> None:
     shown = repr(inspect(masked_with("remark", Identity), policy()))
     cells = {cell.strip() for row in ROWS for cell in row.values() if cell and len(cell.strip()) >= 5}
