@@ -51,6 +51,8 @@ def show_summary(summary: ProjectSummary) -> None:
         soft_wrap=True,
     )
     out.print(_columns_table(summary.columns))
+    if summary.singled_out:
+        out.print("\n", _singled_out_table(summary.singled_out), sep="")
     out.print(f"\nModel       {summary.estimator}, {escape(summary.guarantee)}", soft_wrap=True)
     out.print(f"Budget      {_budget(summary)}", soft_wrap=True)
     out.print(f"Test side   {_performance(summary.figures)}", soft_wrap=True)
@@ -72,6 +74,13 @@ def _columns_table(columns: tuple[ColumnSummary, ...]) -> Table:
             unknown = f"; {column.unknown_cells} unreadable" if column.unknown_cells else ""
             row = ("  " + column.column, column.found or "-", column.treatment + unknown)
             table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _singled_out_table(singled_out: Mapping[str, str]) -> Table:
+    table = plain_table("before protection, points to one person", "in (latest partition)")
+    for columns, share in singled_out.items():
+        table.add_row("  " + escape(columns), share)
     return table
 
 

@@ -5,7 +5,7 @@ Belongs here: the record that `demo` shows. Must stay out: printing.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from secure_ml.access.stages import Stage
 from secure_ml.policy.project import Policy
 from secure_ml.policy.training import DpAdditive
 from secure_ml.privacy.charging import spent_budget
+from secure_ml.protection.classify.telling import SINGLED_OUT
 from secure_ml.vault.client import Client
 from secure_ml.vault.describing import Description, describe_project
 from secure_ml.vault.manifest import Manifest
@@ -47,7 +48,11 @@ class CheckSummary:
 
 @dataclass(frozen=True)
 class ProjectSummary:
-    """A finished project. Amounts of the budget are exact decimals; None where the policy asks for no privacy."""
+    """A finished project. Amounts of the budget are exact decimals; None where the policy asks for no privacy.
+
+    `singled_out` says for the combinations of columns that single most people out in the latest partition of `raw`, in
+    how many of its rows.
+    """
 
     project: str
     partitions: int
@@ -65,6 +70,7 @@ class ProjectSummary:
     model_card: str
     registered: Mapping[str, int | float | str]
     audit_log_entries: int
+    singled_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def summarise(installation: Client, project: str, *, environment: str) -> ProjectSummary:
@@ -94,6 +100,7 @@ def summarise(installation: Client, project: str, *, environment: str) -> Projec
         model_card=str(_card(installation.settings.mlflow, latest[Stage.REGISTERED])),
         registered=dict(latest[Stage.REGISTERED].summary),
         audit_log_entries=described.log_entries,
+        singled_out=_singled_out(described),
     )
 
 
@@ -116,13 +123,24 @@ def _columns(policy: Policy, manifests: Sequence[Manifest]) -> tuple[ColumnSumma
     return tuple(
         ColumnSummary(
             name,
-            found[name].most_common(1)[0][0].removeprefix("none, none"),
+            found[name].most_common(1)[0][0].removeprefix("none, none").removeprefix("none, "),
             describe_treatment(column),
             column.use.kind,
             unknown[name],
         )
         for name, column in policy.columns.items()
     )
+
+
+def _singled_out(described: Description) -> dict[str, str]:
+    classified = [m for m in described.manifests if m.address.stage == Stage.CLASSIFIED]
+    latest = max(classified, key=lambda manifest: manifest.address.partition)
+    verdict = described.verdicts_on(latest)["no_undeclared_sensitive_column"]
+    return {
+        name.removeprefix(SINGLED_OUT): str(share)
+        for name, share in sorted(verdict.facts.items())
+        if name.startswith(SINGLED_OUT)
+    }
 
 
 def _checks(described: Description) -> CheckSummary:

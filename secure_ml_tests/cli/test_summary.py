@@ -54,6 +54,13 @@ def test_budget_checks_and_gaps_are_told(page: io.StringIO) -> None:
     assert [line.split() for line in said.splitlines() if line.startswith("  gender")] == [["gender", "0.096", "-"]]
 
 
+def test_who_is_singled_out_before_protection_is_told(page: io.StringIO) -> None:
+    demo.show_summary(_summary(singled_out={"birth_date + gender": "61 % of rows", "ifsc": "nearly all rows"}))
+    told = [line.split() for line in page.getvalue().splitlines()]
+    assert ["birth_date", "+", "gender", "61", "%", "of", "rows"] in told
+    assert ["ifsc", "nearly", "all", "rows"] in told
+
+
 def test_without_privacy_no_budget_is_told(page: io.StringIO) -> None:
     demo.show_summary(_summary(epsilon_budget=None, delta_budget=None))
     assert "Budget      none, and none is spent" in page.getvalue()

@@ -19,7 +19,7 @@ _DESCRIPTIONS = {
 }
 
 _BLOCKING_CONFIDENCE = 0.6
-_COMBINATIONS_TOLD = 10
+_COMBINATIONS_TOLD = 5
 
 
 def judge_of(project: Project) -> Judge:
@@ -68,11 +68,11 @@ def judgement(findings: "Sequence[Finding]", policy: Policy) -> Judgement:
 
 def _singled_out(findings: "Sequence[Finding]", policy: Policy) -> dict[str, str]:
     """The combinations that single most people out, in words, under disclosure control."""
-    from secure_ml.protection.classify.telling import share_in_words
+    from secure_ml.protection.classify.telling import SINGLED_OUT, share_in_words
 
     rows = {one: finding.rows for finding in findings for one in finding.singles_out}
     strongest = sorted(rows, key=lambda one: (-one.share, one.columns))[:_COMBINATIONS_TOLD]
     return {
-        f"singled out by {' + '.join(one.columns)}": share_in_words(one.share, rows[one], policy.gates.disclosure)
+        f"{SINGLED_OUT}{' + '.join(one.columns)}": share_in_words(one.share, rows[one], policy.gates.disclosure)
         for one in strongest
     }

@@ -5,6 +5,9 @@ Belongs here: which share may be told as a figure. Must stay out: how it was cou
 
 from secure_ml.policy.gates import DisclosureControl
 
+SINGLED_OUT = "singled out by "
+"""What the name of a combination's fact begins with in a verdict."""
+
 
 def share_in_words(share: float, rows: int, disclosure: DisclosureControl) -> str:
     """A share of rows in whole per cent, unless it, or what is left of it, tells of single people.
