@@ -35,6 +35,15 @@ class Makeup:
     letters: npt.NDArray[np.int64]
     kinds: npt.NDArray[np.uint16]
 
+    def of(self, chosen: Booleans) -> "Makeup":
+        """The makeup of the chosen values."""
+        return Makeup(
+            lengths=self.lengths[chosen],
+            digits=self.digits[chosen],
+            letters=self.letters[chosen],
+            kinds=self.kinds[chosen],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
@@ -69,6 +78,15 @@ class Bounds:
             if most < _MANY:
                 possible &= counts <= most
         answer: Booleans = possible | ((kinds & np.uint16(1 << _FOREIGN)) != 0)
+        return answer
+
+    def admit_within(self, makeup: Makeup) -> Booleans:
+        """Say for each value whether a part of it could match; True for every value that is not all ASCII."""
+        least = ((makeup.lengths, self.lengths), (makeup.digits, self.digits), (makeup.letters, self.letters))
+        possible = (makeup.kinds & np.uint16(self.needed)) == self.needed
+        for counts, (fewest, _) in least:
+            possible &= counts >= fewest
+        answer: Booleans = possible | ((makeup.kinds & np.uint16(1 << _FOREIGN)) != 0)
         return answer
 
 

@@ -34,6 +34,8 @@ class TextForm:
         case_sensitive: Whether letters must have the pattern's case.
         score: Confidence in a match that was not validated; 0 drops such a match.
         validated_score: Confidence in a match that passed the detector's check.
+        possible: Expression of ``re`` that a text holds wherever a match of the pattern passes the detector's check, if
+            that tells more texts apart than the pattern does.
         before: Words that must stand shortly before the match to count it as certain.
     """
 
@@ -41,6 +43,7 @@ class TextForm:
     case_sensitive: bool = False
     score: float = 0.0
     validated_score: float = 0.95
+    possible: str | None = None
     before: tuple[str, ...] = ()
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.candidates import certain_in
@@ -21,8 +20,6 @@ from secure_ml.protection.classify.makeup import Makeup, makeup_of
 Booleans = npt.NDArray[np.bool_]
 
 _DISTINCT_KEPT = 16
-# At the least what one of the text patterns needs: an @, six digits near each other, a PAN, an IFSC, an IPv6 address.
-_EMBEDDED_SHAPE = r"(?i)@|[0-9](?:[^0-9]{0,3}[0-9]){5}|[A-Z]{5}[ -]?[0-9]{4}|[A-Z]{4}0|::|(?:[0-9A-F]{1,4}:){3}"
 _SHORTEST_EMBEDDING = 10
 
 
@@ -99,12 +96,11 @@ class ColumnTally:
         )
 
     def _add_embedded(self, cells: Cells, makeup: Makeup, explained: Booleans) -> None:
-        searched = np.flatnonzero((makeup.lengths >= _SHORTEST_EMBEDDING) & ~explained)
-        texts, counts = cells.values.take(pa.array(searched)), cells.counts[searched]
-        shaped = pc.match_substring_regex(texts, _EMBEDDED_SHAPE)
-        counts = counts[shaped.to_numpy(zero_copy_only=False)]
-        for entity, found in certain_in(texts.filter(shaped)).items():
-            self.embedded[entity] = self.embedded.get(entity, 0) + int(counts[found].sum())
+        searched = (makeup.lengths >= _SHORTEST_EMBEDDING) & ~explained
+        counts = cells.counts[searched]
+        found = certain_in(cells.values.filter(pa.array(searched)), makeup.of(searched)) if searched.any() else {}
+        for entity, texts in found.items():
+            self.embedded[entity] = self.embedded.get(entity, 0) + int(counts[texts].sum())
 
 
 def _shaped(detector: Detector, cells: Cells, makeup: Makeup) -> Booleans:
@@ -122,6 +118,17 @@ def _shaped(detector: Detector, cells: Cells, makeup: Makeup) -> Booleans:
 _WHOLE_CELL = frozenset(
     {
         Entity.AADHAAR,
+        Entity.AADHAAR_VIRTUAL_ID,
+        Entity.ABHA_NUMBER,
+        Entity.GEO_COORDINATES,
+        Entity.ITIN,
+        Entity.MAC_ADDRESS,
+        Entity.NHS_NUMBER,
+        Entity.NPI,
+        Entity.ROUTING_NUMBER,
+        Entity.SSN,
+        Entity.UPI_ID,
+        Entity.VOTER_ID,
         Entity.PAN,
         Entity.CARD,
         Entity.IBAN,

@@ -35,8 +35,12 @@ class TextPattern:
     @property
     def can_be_certain(self) -> bool:
         """Whether any of its spans can reach ``CERTAIN``."""
-        validated = self.form.validated_score if self.detector.validates else 0.0
-        return max(self.form.score, validated, _BEFORE_SCORE if self.before else 0.0) >= CERTAIN
+        return max(self.form.score, _BEFORE_SCORE if self.before else 0.0) >= CERTAIN or self.is_certain_if_valid
+
+    @property
+    def is_certain_if_valid(self) -> bool:
+        """Whether a match that passes the detector's check reaches ``CERTAIN`` by that alone."""
+        return self.detector.validates and self._validates_alone() and self.form.validated_score >= CERTAIN
 
     def find(self, folded: str) -> tuple[Span, ...]:
         """Find every span in a folded text."""
@@ -132,14 +136,14 @@ def on_one_line(folded: str) -> str:
 
 
 def certain_entities(text: str) -> frozenset[Entity]:
-    """Return what ``find_identifiers`` would find on a line with a score of at least ``CERTAIN``, and no more."""
+    """Return what ``find_identifiers`` finds on a line with a score of at least ``CERTAIN``; the rest has no say."""
     return certain_among(certain_patterns(), fold(text))
 
 
 def certain_among(patterns: Iterable[TextPattern], folded: str) -> frozenset[Entity]:
-    """The same with some of the patterns only; those left out must have no match in the folded text."""
-    spans = merged([span for pattern in patterns for span in pattern.find(folded)])
-    return frozenset(span.entity for span in spans if span.score >= CERTAIN)
+    """The same with some of the patterns only; those left out must have no certain match in the folded text."""
+    spans = merged(span for pattern in patterns for span in pattern.find(folded) if span.score >= CERTAIN)
+    return frozenset(span.entity for span in spans)
 
 
 @cache

@@ -46,6 +46,7 @@ DETECTOR = PatternDetector(
     ceiling_alone=0.9,
     text=TextForm(
         pattern=rf"{_INDIA}|{_BRITAIN}|{_AMERICA}",
+        possible=_OWN_SHAPE.pattern,
         before=("driving licence", "driving license", "driver's license", "driver license", "dl no", "licence no",
                 "license number", "licence number"),
     ),

@@ -22,6 +22,8 @@ _LOOSE = (
     r"(?=(?:[ .()+-]{0,3}[0-9]){8})\+?\(?[0-9]{1,5}\)?(?:[ .()-]{0,3}[0-9]{2,8}){1,5}"
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,5})?"
 )
+# What a number that `is_possible_number` accepts shows: a mobile's digits, a sign or zero before them, or a gap.
+_POSSIBLE = rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}|(?:^|[^0-9A-Za-z])[+0(]|[0-9)][ .()-]{{1,3}}[0-9]"
 _NORTH_AMERICAN = re.compile(r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)|[2-9][0-9]{2})[ .-]{0,2}[2-9][0-9]{2}[ .-]?[0-9]{4}")
 _AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
 _INDIAN_MOBILE = re.compile(rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}")
@@ -77,6 +79,7 @@ DETECTOR = PatternDetector(
         # Not the middle of an amount or a version.
         pattern=rf"(?<![0-9][.,])(?:{_PATTERN}|{_LOOSE})",
         score=0.4,
+        possible=_POSSIBLE,
         before=("phone", "mobile", "mob", "call", "tel", "whatsapp", "contact"),
     ),
 )

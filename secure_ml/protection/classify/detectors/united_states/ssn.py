@@ -39,5 +39,9 @@ DETECTOR = PatternDetector(
     # A tenth of the numbers of other things that are so grouped could not have been issued.
     alone_share=0.93,
     ceiling_alone=0.9,
-    text=TextForm(pattern=rf"{_GROUPED}|[0-9]{{9}}", before=("ssn", "social security", "social security number")),
+    text=TextForm(
+        pattern=rf"{_GROUPED}|[0-9]{{9}}",
+        possible=_ISSUED.pattern,
+        before=("ssn", "social security", "social security number"),
+    ),
 )
