@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from secure_ml.settings import project_root, read_settings
 from secure_ml_tests.cli.terminal import Terminal
@@ -66,6 +67,8 @@ class Reader:
     def _secure_ml(self, arguments: list[str]) -> None:
         if arguments[0] == "run":
             self._edit(arguments[1])
+        if arguments[0] == "anonymity":
+            self._ask_for_anonymity(arguments[1])
         said = self.terminal(*arguments)
         assert said.code == 0, said.err
 
@@ -76,6 +79,14 @@ class Reader:
         shutil.rmtree(folder)
         drafted = ["--data", "visits.csv", "--label", "readmitted", "--subject", "patient_id", "--accept"]
         assert self.terminal("init", name, *drafted).code == 0
+
+    def _ask_for_anonymity(self, name: str) -> None:
+        """What the page asks for before: here the steward writes its section into the policy."""
+        (section,) = (block for block in blocks(ROOT / "docs" / "anonymity.md") if block.kind == "yaml")
+        policy = self.terminal.home / "projects" / name / "defs.yaml"
+        content = yaml.safe_load(policy.read_text(encoding="utf-8"))
+        content["attributes"] |= yaml.safe_load("\n".join(section.lines))
+        policy.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def _mlflow(self, arguments: list[str]) -> None:
         """A server is not started; its program and the database that it is pointed to are the right ones."""
