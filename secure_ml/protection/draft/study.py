@@ -24,7 +24,11 @@ from secure_ml.protection.draft.table import USUAL_MISSING
 from secure_ml.protection.draft.target import Target, choose_target
 from secure_ml.protection.parse import as_text, parse, parse_text
 
-_PERSON_KEYS = (Entity.SUBJECT_ID, Entity.AADHAAR, Entity.PAN, Entity.EMAIL, Entity.PHONE, Entity.ACCOUNT_NUMBER)
+_PERSON_KEYS = (
+    Entity.SUBJECT_ID, Entity.MEDICAL_RECORD_NUMBER, Entity.NHS_NUMBER, Entity.ABHA_NUMBER, Entity.AADHAAR, Entity.PAN,
+    Entity.SSN, Entity.ITIN, Entity.VOTER_ID, Entity.PASSPORT, Entity.DRIVING_LICENCE, Entity.EMAIL, Entity.PHONE,
+    Entity.ACCOUNT_NUMBER,
+)  # fmt: skip
 _NEARLY_ALL = 0.9
 _MOST_SPELLINGS = 10
 

@@ -1,7 +1,9 @@
 import base64
+import importlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable
+from string import ascii_uppercase
 
 import pyarrow as pa
 import pytest
@@ -15,11 +17,16 @@ from secure_ml_tests.protection.classify.people import (
     aadhaar,
     aadhaar_virtual_id,
     access_key,
+    column_of,
+    digits,
+    letters,
     nhs_number,
     npi,
+    people,
     routing_number,
     voter_id,
 )
+from secure_ml_tests.protection.classify.things import ordinary_columns
 
 BY_ENTITY = {detector.entity: detector for detector in standard_detectors()}
 
@@ -148,7 +155,17 @@ POSITIVES = {
 }
 
 NEAR_MISSES = {
-    Entity.AADHAAR: ("234123412345", "134123412346", "23412341234", "2341234123467", "0", "1", "true", "742"),
+    Entity.AADHAAR: (
+        "846869968648",
+        "234123412345",
+        "134123412346",
+        "23412341234",
+        "2341234123467",
+        "0",
+        "1",
+        "true",
+        "742",
+    ),
     Entity.PAN: ("ABCXE1234F", "ABCPE0000F", "ABCP1234F", "ABCPE12345"),
     Entity.GSTIN: ("27AAPFU0939F1ZW", "99AAPFU0939F1ZV", "27AAPFU0939F1YV"),
     Entity.IFSC: ("HDFC1001234", "HDF00001234", "HDFC000123"),
@@ -199,7 +216,7 @@ NEAR_MISSES = {
     Entity.FREE_TEXT: ("Home Loan", "one two three four"),
     Entity.SUBJECT_ID: ("two words", ""),
     Entity.RECORD_ID: ("two words",),
-    Entity.URL: ("example.com", "http://", "www.", "report.pdf", "node1.internal", "1.2.3"),
+    Entity.URL: ("example.com", "http://", "http:///path.html", "www.", "report.pdf", "node1.internal", "1.2.3"),
     Entity.MAC_ADDRESS: (
         "00:1b:44:11:3a",
         "001b44113ab7",
@@ -213,6 +230,7 @@ NEAR_MISSES = {
         "ghp_short",
         "d41d8cd98f00b204e9800998ecf8427e",
         "eyJub3Qgb2YganNvbiI.eyJ4.c2ln",
+        f"{encoded({'typ': 'x'})}.{encoded({})}.c2ln",
         f"{encoded(['a', 'list'])}.{encoded({})}.c2ln",
         "-----BEGIN PUBLIC KEY-----",
         "correct-horse-battery",
@@ -228,7 +246,7 @@ NEAR_MISSES = {
     Entity.PASSPORT: ("1234567", "A123456789", "passport", "A-1234567"),
     Entity.DRIVING_LICENCE: ("ZZ12 20110012345", "MH12 18110012345", "MH12 2011001234", "MORGA697054SM9IJ", "D1234567"),
     Entity.PLACE: ("411001", "ravi@mail.example.in", "B12"),
-    Entity.AADHAAR_VIRTUAL_ID: ("2341234123412342", "1341234123412341", "234123412346", "2341234114321432"),
+    Entity.AADHAAR_VIRTUAL_ID: ("2341234123412342", "1341234123412341", "234123412346", "3516204664026153"),
     Entity.VOTER_ID: (other_last_digit(voter_id(random.Random(1))), "AB1234567", "ABCD123456", "WB/01/001/123456"),
     Entity.UPI_ID: ("ravi@mail.example.in", "@ybl", "ravi@", "user@host", "ravi@ybl.com", "a b@ybl"),
     Entity.ABHA_NUMBER: (
@@ -247,16 +265,6 @@ NEAR_MISSES = {
     Entity.ICD_CODE: ("A12", "A11.1", "V10.2", "B30", "E1.9", "1.5", "e11.9", "M10"),
     Entity.NHS_NUMBER: ("943 476 5918", "0306406152", "94347659190"),
 }
-
-
-def are_valid(detector: PatternDetector, values: Sequence[str]) -> list[bool]:
-    array = pa.array(values, type=pa.large_string())
-    shaped = detector.matches(array).to_pylist()
-    held = array.filter(pa.array(shaped))
-    at_once = detector.validate_all(held).tolist()
-    assert at_once == [detector.validate(value) for value in held.to_pylist()]
-    answers = iter(at_once)
-    return [bool(is_shaped) and next(answers) for is_shaped in shaped]
 
 
 def holds(detector: PatternDetector, value: str) -> bool:
@@ -314,3 +322,52 @@ def test_a_column_without_an_at_sign_is_not_of_an_e_mails_shape_and_one_with_it_
     assert BY_ENTITY[Entity.EMAIL].matches(values).to_pylist() == [False, True, False, False]
     assert BY_ENTITY[Entity.EMAIL].matches(values.slice(0, 1)).to_pylist() == [False]
     assert BY_ENTITY[Entity.EMAIL].matches(values.slice(0, 0)).to_pylist() == []
+
+
+MANY = (
+    *(value for values in (*POSITIVES.values(), *NEAR_MISSES.values()) for value in values),
+    *(value for cells in ordinary_columns(40).values() for value in cells[:40]),
+    *(str(value) for person in people(30).to_pylist() for value in person.values()),
+)
+
+
+@pytest.mark.parametrize("detector", BY_ENTITY.values(), ids=BY_ENTITY)
+def test_a_column_is_checked_as_its_values_are_one_by_one(detector: PatternDetector) -> None:
+    values = pa.array([*MANY, *(f"{value}\u00e9" for value in MANY)], type=pa.large_string())
+    shaped = values.filter(detector.matches(values))
+    assert detector.validate_all(shaped).tolist() == [detector.validate(value) for value in shaped.to_pylist()]
+    assert detector.validate_all(shaped.slice(0, 0)).tolist() == []
+
+
+def test_the_countries_of_a_bic_are_those_of_the_standard() -> None:
+    from stdnum import bic
+
+    codes = [f"ABCD{first}{second}2X" for first in ascii_uppercase for second in ascii_uppercase]
+    shaped = BY_ENTITY[Entity.SWIFT_BIC].matches(pa.array(codes, type=pa.large_string())).to_pylist()
+    assert shaped == [bic.is_valid(code) for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("entity", "standard", "make"),
+    [
+        (Entity.SSN, "stdnum.us.ssn", lambda s: f"{digits(s, 3)}-{digits(s, 2)}-{s.choice(('0000', digits(s, 4)))}"),
+        (Entity.PAN, "stdnum.in_.pan", lambda s: letters(s, 5) + s.choice(("0000", digits(s, 4))) + letters(s, 1)),
+        (Entity.VOTER_ID, "stdnum.in_.epic", lambda s: letters(s, 3) + digits(s, 7)),
+        (Entity.AADHAAR_VIRTUAL_ID, "stdnum.in_.vid", lambda s: digits(s, 16)),
+        (Entity.NHS_NUMBER, "stdnum.gb.nhs", lambda s: s.choice("34679") + digits(s, 9)),
+        (Entity.CARD, "stdnum.luhn", lambda s: "4" + digits(s, 15)),
+    ],
+)
+def test_shape_and_check_agree_with_the_standard_library_of_numbers(
+    entity: Entity, standard: str, make: Callable[[random.Random], str]
+) -> None:
+    reference, numbers = importlib.import_module(standard), column_of(make, 2000)
+    assert [holds(BY_ENTITY[entity], number) for number in numbers] == [reference.is_valid(n) for n in numbers]
+
+
+def test_a_district_that_presidio_knows_is_known() -> None:
+    from presidio_analyzer.predefined_recognizers import InVehicleRegistrationRecognizer
+
+    known = InVehicleRegistrationRecognizer.state_rto_district_map
+    plates = [f"{state}{office}AB1234" for state, offices in known.items() for office in offices]
+    assert [plate for plate in plates if not holds(BY_ENTITY[Entity.VEHICLE_NUMBER], plate)] == []

@@ -7,6 +7,7 @@ import pytest
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.classifier import Classifier
 from secure_ml.protection.classify.finding import Finding
+from secure_ml.protection.classify.text import certain_entities
 from secure_ml_tests.protection.classify import people
 from secure_ml_tests.protection.classify.people import column_of, digits, letters
 from secure_ml_tests.protection.classify.things import MAKERS, ordinary_columns
@@ -47,6 +48,7 @@ def test_ordinary_columns_of_no_telling_name_hold_nothing() -> None:
         ("long_term_rate", "rate", NOTHING),
         ("lat_ms", "rate", NOTHING),
         ("password_changed_at", "point in time", NOTHING),
+        ("password_changed", "date of eight digits", NOTHING),
         ("token_count", "amount", NOTHING),
         ("passport_expiry", "date of eight digits", NOTHING),
         ("passport_issued_on", "date of eight digits", NOTHING),
@@ -68,6 +70,18 @@ def test_a_name_beside_the_subject_makes_nothing_of_an_ordinary_column(
     name: str, like: str, expected: set[Entity]
 ) -> None:
     assert only(MAKERS[like], name=name).entity in expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "session d0f1c2aa-2341-2341-2346-0242ac120002",
+        "key ab12-2341-2341-2346",
+        "runs on 10.0.18000.1163",
+    ],
+)
+def test_the_middle_of_a_uuid_or_of_a_version_is_no_identifier_for_certain(text: str) -> None:
+    assert certain_entities(text) == frozenset()
 
 
 @pytest.mark.parametrize("first", [6, 7, 8, 9])

@@ -1,10 +1,21 @@
 """MAC addresses: the 48-bit numbers of network interfaces (IEEE 802), in pairs or in Cisco's groups of four."""
 
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
 from secure_ml.policy.labels import Category, Entity, Identifiability
+from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
 _GROUPED = r"[0-9A-F]{2}(?::[0-9A-F]{2}){5}|[0-9A-F]{2}(?:-[0-9A-F]{2}){5}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}"
+_OF_ONE = re.compile(rf"(?:{_GROUPED})", re.IGNORECASE)
+# The lowest bit of the first byte marks a group of devices, or all of them.
+_UNICAST = re.compile(r"^[0-9A-F][02468ACE]", re.IGNORECASE)
+_LETTER = re.compile(r"[A-F]", re.IGNORECASE)
 
 
 def is_of_one_device(value: str) -> bool:
@@ -12,13 +23,14 @@ def is_of_one_device(value: str) -> bool:
 
     Six pairs of digits are as often a point in time, and twelve hexadecimal digits without groups the head of a hash.
     """
-    from stdnum import mac
+    return bool(_OF_ONE.fullmatch(value) and _UNICAST.search(value) and _LETTER.search(value))
 
-    digits = value.replace(":", "").replace("-", "").replace(".", "")
-    if digits == value or digits.isdigit():
-        return False
-    pairs = ":".join(digits[start : start + 2] for start in range(0, 12, 2))
-    return bool(mac.is_valid(pairs, validate_manufacturer=False)) and mac.is_unicast(pairs)
+
+def are_of_one_device(values: Any) -> npt.NDArray[np.bool_]:
+    """Say the same of every string of an Arrow array."""
+    return (
+        expressions.whole(_OF_ONE)(values) & expressions.within(_UNICAST)(values) & expressions.within(_LETTER)(values)
+    )
 
 
 DETECTOR = PatternDetector(
@@ -28,6 +40,7 @@ DETECTOR = PatternDetector(
     pattern=rf"{_GROUPED}|[0-9A-F]{{12}}",
     kinds=frozenset({Kind.TEXT}),
     check=is_of_one_device,
+    check_all=are_of_one_device,
     context=(
         "mac",
         "mac ?(?:id|addr|address)",

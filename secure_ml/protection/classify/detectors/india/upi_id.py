@@ -38,5 +38,5 @@ DETECTOR = PatternDetector(
     context=("upi(?: ?(?:id|addr|address|handle|vpa))?", "vpa", "virtual ?payment ?(?:id|address)"),
     not_context=("count", "amount", "type", "flag", "enabled", "status", "ref", "limit"),
     traces=True,
-    text=TextForm(pattern=rf"{_PATTERN}(?!\.[A-Za-z])", score=0.4),
+    text=TextForm(pattern=rf"(?<![._-]){_PATTERN}(?!\.[A-Za-z])", score=0.4),
 )
