@@ -55,6 +55,7 @@ class ProjectStatus:
         stages: by name.
         epsilon_spent: what it spent of its privacy budget, as an exact decimal.
         delta_spent: as well.
+        given_masked: whether that is the loss given the masked table only, since the policy suppresses.
         promoted: whether it was promoted there as it is today; None where nothing is promoted to.
         log_entries: entries of the audit log.
     """
@@ -62,6 +63,7 @@ class ProjectStatus:
     stages: Mapping[str, StageStatus]
     epsilon_spent: str
     delta_spent: str
+    given_masked: bool
     promoted: bool | None
     log_entries: int
 
@@ -99,7 +101,8 @@ def status(
     out.print(f"Audit log  {entries} entries")
     for name, found in projects.items():
         promoted = {None: "", True: ", promoted", False: ", not promoted as it is today"}[found.promoted]
-        words = f"{environment}{promoted}, ε {found.epsilon_spent} spent"
+        given = " given the masked table, whose rare combinations are suppressed" if found.given_masked else ""
+        words = f"{environment}{promoted}, ε {found.epsilon_spent} spent{given}"
         out.print(f"\n[bold]{escape(name)}[/] in {words}", soft_wrap=True)
         out.print(_table(found))
     for words in unfinished:
@@ -110,6 +113,7 @@ def status(
 
 def project_status(installation: Client, name: str, *, environment: str) -> ProjectStatus:
     """Versions and checks by stage, and the budget, from signed manifests and verdicts only."""
+    policy = installation.policy_of(name)
     by_stage: dict[Stage, list[Manifest]] = defaultdict(list)
     described = describe_project(installation.kernel, environment=environment, project=name)
     for manifest in described.manifests:
@@ -123,6 +127,7 @@ def project_status(installation: Client, name: str, *, environment: str) -> Proj
         {str(stage): _stage_status(described, stage, by_stage[stage]) for stage in Stage},
         plain(spent.epsilon),
         plain(spent.delta),
+        policy.anonymity is not None and policy.anonymity.suppress,
         promoted,
         described.log_entries,
     )

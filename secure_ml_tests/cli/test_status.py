@@ -30,7 +30,7 @@ def test_json_has_the_fields_that_programs_read(protected: Terminal) -> None:
     assert told["audit_log_entries"] > 0
     assert set(told["projects"]) == {PROJECT, *shipped_projects()}
     project = told["projects"][PROJECT]
-    assert set(project) == {"stages", "epsilon_spent", "delta_spent", "promoted", "log_entries"}
+    assert set(project) == {"stages", "epsilon_spent", "delta_spent", "given_masked", "promoted", "log_entries"}
     assert list(map(str, sorted(Stage))) == sorted(project["stages"])
     for stage in project["stages"].values():
         assert set(stage) == {"versions", "rows", "closed_by_checks", "unchecked", "warnings"}
