@@ -1,7 +1,8 @@
 """Geographic coordinates (ISO 6709): a pair in one cell, or a column of latitudes or longitudes under such a name.
 
-They are direct, as a postal address is: three decimals are a hundred metres, four a house. Coarser ones are not of the
-shape, so coordinates rounded to two decimals are no longer found.
+Three decimals are a hundred metres, four a house, so a home's coordinates point to its people. They are a
+quasi-identifier all the same, since rounding them is the treatment, and direct identifiers may not be made coarser. Those
+rounded to two decimals are no longer of the shape.
 """
 
 import re
@@ -26,7 +27,7 @@ _OF = "(?:home|house|user|customer|geo|gps|current|residence|pickup|drop ?off|st
 DETECTOR = PatternDetector(
     entity=Entity.GEO_COORDINATES,
     category=Category.PII,
-    identifiability=Identifiability.DIRECT,
+    identifiability=Identifiability.QUASI,
     pattern=rf"\(?{_PAIR}\)?|(?:POINT ?\()?{_LONGITUDE} {_LATITUDE}\)?|{_LONGITUDE}",
     check=is_precise_pair,
     check_all=expressions.whole(_PRECISE_PAIR),
