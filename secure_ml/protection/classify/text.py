@@ -20,6 +20,8 @@ CERTAIN = 0.8
 """Score from which a span counts as an identifier found; below it is masked all the same."""
 
 _BEFORE_SCORE = 0.85
+_BROKEN = re.compile(r"[0-9A-Za-z][ -]?[\n\r\u200c\u200d]+[ -]?[0-9]")
+_UNBROKEN = dict.fromkeys(map(ord, "\n\r\u200c\u200d"), " ")
 _LOOK_BACK = 24
 
 
@@ -125,14 +127,17 @@ def find_identifiers(text: str) -> tuple[Span, ...]:
 
 
 def _identifiers(folded: str) -> list[Span]:
-    line = on_one_line(folded)
-    return [span for pattern in text_patterns().values() for span in pattern.find(line)]
+    spans = [span for pattern in text_patterns().values() for span in pattern.find(folded)]
+    return [*spans, *find_broken(folded)]
 
 
-def on_one_line(folded: str) -> str:
-    """A folded text as patterns search it: a number may be broken over lines, or by joiners that are not seen."""
-    line = folded.replace("\n", " ").replace("\r", " ")
-    return line if line.isascii() else line.replace("\u200c", " ").replace("\u200d", " ")
+def find_broken(folded: str) -> list[Span]:
+    """Find what is certain to be an identifier although a line's end, or a joiner that is not seen, stands in it."""
+    if not _BROKEN.search(folded):
+        return []
+    line = folded.translate(_UNBROKEN)
+    found = [span for pattern in certain_patterns() for span in pattern.find(line)]
+    return [s for s in found if s.score >= CERTAIN and folded[s.start : s.end] != line[s.start : s.end]]
 
 
 def certain_entities(text: str) -> frozenset[Entity]:
@@ -155,7 +160,8 @@ def certain_patterns() -> tuple[TextPattern, ...]:
 def merged(found: Iterable[Span]) -> tuple[Span, ...]:
     """Spans in order, overlapping ones as one with the surer one's entity, so that no character of any is left over."""
     merged: list[Span] = []
-    for span in sorted(found, key=lambda s: (s.start, -s.end, -s.score, s.entity)):
+    # Sorting is stable: among equals the detectors' order decides.
+    for span in sorted(found, key=lambda s: (s.start, -s.end, -s.score)):
         if merged and span.start < merged[-1].end:
             last = merged.pop()
             winner = max(last, span, key=lambda s: (s.score, s.end - s.start, -s.start))

@@ -4,6 +4,7 @@ Belongs here: which pattern is asked about which text, so that RE2 rules most ou
 (detectors), the dictionary rules (names), the model's own loading (spacy_model).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,14 @@ import pyarrow as pa
 
 from secure_ml.protection.classify.candidates import could_hold
 from secure_ml.protection.classify.cells import fold
+from secure_ml.protection.classify.makeup import Makeup, bounds_of, makeup_of
 from secure_ml.protection.classify.names import find_names
 from secure_ml.protection.classify.spacy_model import LanguageModel
 from secure_ml.protection.classify.span import Span
-from secure_ml.protection.classify.text import merged, on_one_line, text_patterns
+from secure_ml.protection.classify.text import find_broken, merged, text_patterns
+
+_WORTH_COMPILING = 256
+"""Texts from which on RE2, which compiles its expression anew each time, is faster than to search them all."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,10 @@ class TextSearch:
             For each text its spans, in order, without overlaps; positions are those of the text as it was given.
         """
         folded = [fold(text) for text in texts]
-        found = [find_names(text) for text in folded]
+        found: list[list[Span]] = [[] for _ in folded]
         self._add_identifiers(folded, found)
+        for text, spans in zip(folded, found, strict=True):
+            spans += [*find_broken(text), *find_names(text)]
         if self.model is not None:
             for spans, named in zip(found, self.model.names(folded), strict=True):
                 spans.extend(named)
@@ -47,8 +54,18 @@ class TextSearch:
 
     @staticmethod
     def _add_identifiers(folded: Sequence[str], found: Sequence[list[Span]]) -> None:
-        lines = [on_one_line(text) for text in folded]
-        array = pa.array(lines, pa.large_string())
+        array = pa.array(folded, pa.large_string())
+        makeup = makeup_of(array)
         for pattern in text_patterns().values():
-            for position in np.flatnonzero(could_hold(array, pattern.expression)).tolist():
-                found[position].extend(pattern.find(lines[position]))
+            for position in _candidates(array, makeup, pattern.expression):
+                found[position].extend(pattern.find(folded[position]))
+
+
+def _candidates(texts: pa.Array, makeup: Makeup, expression: re.Pattern[str]) -> list[int]:
+    """Positions of the texts that may hold a match: by what they are made of, then by RE2."""
+    bounds = bounds_of(expression.pattern)
+    # Folding leaves no digit of another script, so that this count holds for every text.
+    positions = np.flatnonzero(bounds.admit_within(makeup) & (makeup.digits >= bounds.digits[0]))
+    if len(positions) > _WORTH_COMPILING:
+        positions = positions[could_hold(texts.take(pa.array(positions)), expression)]
+    return list(positions.tolist())
