@@ -52,7 +52,8 @@ def _halves(column: pa.Array, place: int) -> npt.NDArray[np.uint64]:
     digests = [_digest(_PRESENT + _bytes(value), person) for value in encoded.dictionary.to_pylist()]
     table = np.frombuffer(b"".join([*digests, _digest(_MISSING, person)]), np.uint64).reshape(-1, 2)
     # Place -1 is the missing cell's.
-    return table[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    halves: npt.NDArray[np.uint64] = table[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return halves
 
 
 def _digest(content: bytes, person: bytes) -> bytes:

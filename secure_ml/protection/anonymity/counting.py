@@ -1,13 +1,12 @@
 """Counting the classes of a stream in one pass: who is in which class, with which sensitive values.
 
-Belongs here: distinct combinations and their numbers, in bounded memory. Must stay out: what the numbers mean.
+Belongs here: combinations, subjects and sensitive values as numbers. Must stay out: what the numbers mean.
 
-Memory grows with the distinct triples of combination, subject and sensitive values (32 bytes each, and 8 for each
-sensitive column), never with the width of cells or the number of batches. The rows are held in sixteen shares by the
-combination's key, and one share is counted at a time.
+Memory grows with the distinct triples of combination, subject and sensitive values (32 bytes each while they are
+counted, and 8 for each sensitive column), never with the width of cells or the number of batches.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +17,10 @@ import pyarrow.compute as pc
 from secure_ml.policy.anonymity import Anonymity
 from secure_ml.policy.project import Policy
 from secure_ml.protection.anonymity.combinations import KEY_TYPE, cell_codes, combination_keys, missing_key
+from secure_ml.protection.anonymity.distinct_rows import DistinctRows, one_array
 
 Integers = npt.NDArray[np.int64]
 
-_SHARES = 16
-_PENDING_ROWS = 2_000_000
 _NONE = pa.array([], pa.int64())
 
 
@@ -129,53 +127,6 @@ def class_counter(policy: Policy, asked: Anonymity) -> ClassCounter:
     return ClassCounter(policy.quasi_identifiers, sensitive=asked.sensitive, subject=subject)
 
 
-class DistinctRows:
-    """The distinct rows of a stream of tables with columns of fixed width, and how often each came.
-
-    Args:
-        share_by: column of keys by which the rows are held apart; None holds them in one share.
-    """
-
-    def __init__(self, *, share_by: str | None) -> None:
-        self._share_by = share_by
-        self._shares: list[pa.Table | None] = [None] * (_SHARES if share_by else 1)
-        self._pending: list[pa.Table] = []
-        self._pending_rows = 0
-
-    def add(self, table: pa.Table) -> None:
-        """Adds the rows of a table."""
-        counted = _count(table.append_column("rows", pa.array(np.ones(table.num_rows, np.int64))))
-        self._pending.append(counted)
-        self._pending_rows += counted.num_rows
-        if self._pending_rows >= _PENDING_ROWS:
-            self._merge()
-
-    def take(self) -> Iterator[pa.Table]:
-        """Every distinct row once, with its number in `rows`, share by share; none is held here any longer."""
-        self._merge()
-        while self._shares:
-            if (share := self._shares.pop()) is not None:
-                yield share
-
-    def _merge(self) -> None:
-        if not self._pending:
-            return
-        pending = pa.concat_tables(self._pending).combine_chunks()
-        self._pending, self._pending_rows = [], 0
-        share = self._share_of(pending)
-        for number, held in enumerate(self._shares):
-            rows = pending if share is None else pending.filter(pa.array(share == number))
-            if rows.num_rows:
-                self._shares[number] = _count(rows if held is None else pa.concat_tables([held, rows]))
-
-    def _share_of(self, table: pa.Table) -> npt.NDArray[np.uint8] | None:
-        if self._share_by is None:
-            return None
-        keys = one_array(table[self._share_by])
-        first = np.frombuffer(keys.buffers()[1], np.uint8)[keys.offset * 16 : (keys.offset + len(keys)) * 16 : 16]
-        return first % _SHARES
-
-
 def member_columns(batch: pa.RecordBatch, sensitive: Sequence[str], subject: str | None) -> dict[str, pa.Array]:
     """Subject and sensitive values of each row as columns of fixed width."""
     made = {} if subject is None else {"subject": cell_codes(batch.column(subject))}
@@ -218,12 +169,6 @@ def classes_of(members: Members, of_member: Integers, *, count: int, missing: in
     )
 
 
-def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array."""
-    combined = column.combine_chunks()
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
-
-
 def _value(column: pa.Array) -> pa.Array:
     """Numbers and days as float64, whose order counts; anything else as codes."""
     if pa.types.is_date32(column.type):
@@ -264,10 +209,5 @@ def _people(members: Members, columns: Sequence[Integers]) -> tuple[list[Integer
 
 def _differs(ordered: Integers) -> npt.NDArray[np.bool_]:
     """(rows - 1,) whether a row differs from the one before it."""
-    return ordered[1:] != ordered[:-1]
-
-
-def _count(table: pa.Table) -> pa.Table:
-    keys = [name for name in table.column_names if name != "rows"]
-    grouped = table.group_by(keys, use_threads=False).aggregate([("rows", "sum")])
-    return grouped.select([*keys, "rows_sum"]).rename_columns([*keys, "rows"])
+    differs: npt.NDArray[np.bool_] = ordered[1:] != ordered[:-1]
+    return differs

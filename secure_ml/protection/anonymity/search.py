@@ -27,14 +27,13 @@ from secure_ml.policy.treatments import Treatment
 from secure_ml.protection.anonymity.combinations import MISSING_CODE, cell_codes
 from secure_ml.protection.anonymity.counting import (
     Classes,
-    DistinctRows,
     Integers,
     Members,
     classes_of,
     member_columns,
     members_of,
-    one_array,
 )
+from secure_ml.protection.anonymity.distinct_rows import DistinctRows, one_array
 from secure_ml.protection.anonymity.errors import AnonymityError
 from secure_ml.protection.anonymity.judgement import Booleans, Measured, measure
 from secure_ml.protection.anonymity.suppression import choose_suppressed

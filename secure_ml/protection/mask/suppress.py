@@ -83,7 +83,8 @@ def _hidden(batch: pa.RecordBatch, quasi: Sequence[str], combinations: frozenset
     """(rows,) whose combination is suppressed."""
     keys = combination_keys([batch.column(name) for name in quasi]).dictionary_encode()
     rare = np.array([key in combinations for key in keys.dictionary.to_pylist()], np.bool_)
-    return rare[keys.indices.to_numpy(zero_copy_only=False)]
+    hidden: Booleans = rare[keys.indices.to_numpy(zero_copy_only=False)]
+    return hidden
 
 
 def _without(batch: pa.RecordBatch, quasi: Sequence[str], hidden: Booleans) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secure_ml.protection.anonymity import counting
+from secure_ml.protection.anonymity import distinct_rows
 from secure_ml.protection.anonymity.combinations import combination_keys, missing_key
 from secure_ml.protection.anonymity.counting import ClassCounter, Classes
 from secure_ml.protection.anonymity.measures import (
@@ -71,7 +71,7 @@ def test_every_measure_is_what_its_definition_says(rows: list[dict[str, Any]], s
 def test_how_batches_are_cut_and_merged_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row(str(n % 5), 1990 + n % 3, float(n % 7), who=f"w{n % 11}") for n in range(400)]
     whole = count(rows, batch=400)
-    monkeypatch.setattr(counting, "_PENDING_ROWS", 10)
+    monkeypatch.setattr(distinct_rows, "_PENDING_ROWS", 10)
     pieces = count(rows, batch=3)
     assert sorted(pieces.subjects) == sorted(whole.subjects)
     t = [sorted(closeness(found.distributions["pay"], len(found.subjects))) for found in (whole, pieces)]
