@@ -8,6 +8,8 @@ from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.gates import DisclosureControl
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.compare import Discrepancy, DiscrepancyKind, Severity, compare
+from secure_ml.protection.classify.detector import Detector
+from secure_ml.protection.classify.detectors import standard_detectors
 from secure_ml.protection.classify.finding import Combination, Finding
 
 FOUND = Finding(
@@ -96,6 +98,23 @@ def test_a_finding_is_held_against_its_declaration(
     declared = {} if declaration is None else {finding.column: column(declaration)}
     discrepancies = compare([finding], declared, blocking_confidence=0.6)
     assert [(found.kind, found.severity) for found in discrepancies] == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize("detector", standard_detectors(), ids=lambda detector: detector.entity)
+def test_whatever_a_detector_finds_for_certain_blocks_a_column_that_is_declared_harmless(detector: Detector) -> None:
+    found = replace(FOUND, entity=detector.entity, category=detector.category, identifiability=detector.identifiability)
+    (told,) = compared(found, column(NOT_SENSITIVE))
+    # The number of a record is of no person, as long as no other column is.
+    assert told.severity is (W if detector.entity is Entity.RECORD_ID else B)
+    right = column((detector.category, detector.entity, detector.identifiability))
+    assert compared(found, right) == []
+
+
+def test_every_entity_has_one_category_and_one_identifiability() -> None:
+    known = {(d.entity, d.category, d.identifiability) for d in standard_detectors()}
+    assert {entity for entity, _, _ in known} == set(Entity) - {Entity.NONE}
+    assert len(known) == len(Entity) - 1
+    assert {category for _, category, _ in known} == set(Category)
 
 
 def test_the_message_says_what_to_write() -> None:
