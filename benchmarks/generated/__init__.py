@@ -1,0 +1,1 @@
+"""Tables that benchmarks generate: plain, seeded, of invented people."""
