@@ -7,11 +7,12 @@ from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
 _PATTERN = r"[0-8][0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{4}"
-_GROUPED = r"[0-8][0-9]{2}[ -][0-9]{2}[ -][0-9]{4}"
+_GROUPED = r"[0-8][0-9]{2}(?:-[0-9]{2}-| [0-9]{2} )[0-9]{4}"
 # Area 000 and 666, group 00 and serial 0000 are not given out.
 _ISSUED = re.compile(
-    r"(?:00[1-9]|0[1-9][0-9]|[1-57-8][0-9]{2}|6[0-57-9][0-9]|66[0-57-9])[ -](?:0[1-9]|[1-9][0-9])"
-    r"[ -](?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
+    r"(?:00[1-9]|0[1-9][0-9]|[1-57-8][0-9]{2}|6[0-57-9][0-9]|66[0-57-9])"
+    r"(?:-(?:0[1-9]|[1-9][0-9])-| (?:0[1-9]|[1-9][0-9]) )"
+    r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
 )
 
 
@@ -40,7 +41,8 @@ DETECTOR = PatternDetector(
     alone_share=0.93,
     ceiling_alone=0.9,
     text=TextForm(
-        pattern=rf"{_GROUPED}|[0-9]{{9}}",
+        # Not the middle of a longer number, such as a telephone number with its country.
+        pattern=rf"(?<![0-9)][ -])(?:{_GROUPED}|[0-9]{{9}})(?![ -][0-9])",
         possible=_ISSUED.pattern,
         before=("ssn", "social security", "social security number"),
     ),
