@@ -79,14 +79,15 @@ def _quality(classification: ModuleType, right: int) -> object:
     [(60.0, 100.0, 4, 0), (60.1, 100.0, 4, 1), (60.0, 99.9, 4, 1), (60, 100, 3, 1)],
 )
 def test_the_claim_is_about_time_speed_and_quality(
+    benchmark_module: Module,
     capsys: pytest.CaptureFixture[str],
-    classification: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     seconds: float,
     ours: float,
     right: int,
     code: int,
 ) -> None:
+    classification = benchmark_module("classification")
     monkeypatch.setattr(classification, "write_table", lambda path, rows: None)
     whole = {"seconds": seconds, "peak_mb": 5.0, "before_mb": 1.0}
     monkeypatch.setattr(classification, "measure_million", lambda path: whole)
