@@ -15,6 +15,7 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 Bytes = npt.NDArray[np.uint8]
+Rows = slice | npt.NDArray[np.int64]
 
 BLOCK = 16
 
@@ -57,12 +58,12 @@ class Strings:
     """Strings with as many blocks each; an empty string has one.
 
     Attributes:
-        rows: their places in the column.
+        rows: selects them from the column.
         blocks: each block of all of them, shape (strings, 16); what follows a string in its last block is zero.
         left: bytes of each string that lie in its last block.
     """
 
-    rows: npt.NDArray[np.int64]
+    rows: Rows
     blocks: list[Bytes]
     left: npt.NDArray[np.int64]
 
@@ -75,13 +76,20 @@ def by_blocks(strings: pa.Array) -> Iterator[Strings]:
         starts = bounds[begin : begin + _CHUNK + 1]
         lengths = np.diff(starts)
         counts = np.maximum(1, -(-lengths // BLOCK))
-        for count in np.unique(counts).tolist():
-            rows = np.flatnonzero(counts == count)
-            first = starts[rows]
+        # Most columns have strings of like length, and sorting costs more than looking.
+        alike = counts.min() == counts.max()
+        for count in counts[:1].tolist() if alike else np.unique(counts).tolist():
+            own: Any = slice(0, len(counts)) if alike else np.flatnonzero(counts == count)
+            first = starts[:-1][own]
             blocks = [windows[first + BLOCK * place] for place in range(count)]
-            left = lengths[rows] - BLOCK * (count - 1)
-            blocks[-1] &= OWN[left]
-            yield Strings(begin + rows, blocks, left)
+            left = lengths[own] - BLOCK * (count - 1)
+            blocks[-1] &= by_bytes(OWN, left)
+            yield Strings(slice(begin, begin + len(counts)) if alike else begin + own, blocks, left)
+
+
+def by_bytes(table: Bytes, left: npt.NDArray[np.int64]) -> Bytes:
+    """The row of a table for each number of bytes; one row for all where they are the same."""
+    return table[left[0]] if (left == left[0]).all() else table[left]
 
 
 def _buffers(strings: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:

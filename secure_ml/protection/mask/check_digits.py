@@ -9,6 +9,7 @@ Characters are numerals here: digits are 0 to 9, letters 10 to 35.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,12 +57,14 @@ class CheckDigits:
 
 def _luhn(base: int, *, prefix: int = 0) -> Callable[[Numerals], Numerals]:
     """ISO/IEC 7812; `prefix` is what digits that are not written add to the sum."""
-    doubled = np.array([sum(divmod(2 * value, base)) for value in range(base)], dtype=np.int64)
+    doubled = np.array([sum(divmod(2 * value, base)) for value in range(base)], dtype=np.uint16)
 
     def of(others: Numerals) -> Numerals:
-        from_right = others[:, ::-1]
-        sums = prefix + doubled[from_right[:, 0::2]].sum(axis=1) + from_right[:, 1::2].sum(axis=1, dtype=np.int64)
-        return _column(-sums % base)
+        sums = np.full(len(others), prefix, np.uint16)
+        for place in range(others.shape[1]):
+            digits = others[:, -1 - place]
+            sums += digits if place % 2 else doubled.take(digits)
+        return _column((base - sums % base) % base)
 
     return of
 
@@ -76,7 +79,10 @@ def _verhoeff(others: Numerals) -> Numerals:
 
 def _weighted(weights: range | tuple[int, ...], modulus: int) -> Callable[[Numerals], Numerals]:
     def of(others: Numerals) -> Numerals:
-        check = -(others.astype(np.int64) @ np.array(weights, dtype=np.int64)) % modulus
+        sums = np.zeros(len(others), np.uint16)
+        for place, weight in enumerate(weights):
+            sums += others[:, place] * np.uint16(weight)
+        check = (modulus - sums % modulus) % modulus
         return _column(np.where(check < 10, check, NONE))
 
     return of
@@ -91,7 +97,7 @@ def _mod97(others: Numerals) -> Numerals:
     return np.stack(np.divmod(98 - remainder * 100 % 97, 10), axis=1).astype(np.uint8)
 
 
-def _column(values: npt.NDArray[np.int64]) -> Numerals:
+def _column(values: npt.NDArray[Any]) -> Numerals:
     return values.astype(np.uint8).reshape(-1, 1)
 
 

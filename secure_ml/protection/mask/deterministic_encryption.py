@@ -76,13 +76,14 @@ class DeterministicEncryption(ColumnTreatment):
         return pa.array([None if one is None else one.decode() for one in found], pa.string())
 
     def _encrypted(self, texts: pa.Array) -> pa.Array:
-        rows, made = [], []
+        rows, made, every = [], [], np.arange(len(texts))
         for group in sealed(self._siv_key(), texts, associated=self.context):
-            rows.append(group.rows)
+            rows.append(every[group.rows])
             made.append(encoded(group.bytes, group.lengths, mark=FORMAT_MARK))
         if not made:
             return pa.array([], pa.string())
-        return pa.concat_arrays(made).take(pa.array(np.argsort(np.concatenate(rows))))
+        texts, places = pa.concat_arrays(made), np.concatenate(rows)
+        return texts if (np.diff(places) == 1).all() else texts.take(pa.array(np.argsort(places)))
 
     def _siv_key(self) -> bytes:
         return derive(self.key, purpose=_KEY, length=_SIV_KEY_BYTES)

@@ -4,7 +4,7 @@ Belongs here: what a text's form is, and its check digits. Must stay out: column
 that has no form.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,18 +35,35 @@ class Form:
     """Texts whose letters and digits have the same radices.
 
     Attributes:
-        rows: their places in the column.
-        places: where their letters and digits stand among all code points, shape (texts, length).
-        kinds: of these, shape (texts, length).
+        rows: selects them from the column.
+        places: where their letters and digits stand: among all code points, shape (texts, length); or in each text,
+            shape (length,), if all texts of the column are of this form and as long.
+        kinds: of these characters, shape (texts, length).
         numerals: the place of each in its alphabet, shape (texts, length).
         radices: of each place.
     """
 
-    rows: Rows
+    rows: slice | Rows
     places: Rows
     kinds: npt.NDArray[np.uint8]
     numerals: Numerals
     radices: tuple[int, ...]
+
+    def write(self, result: npt.NDArray[Any], points: npt.NDArray[Any], made: Made) -> None:
+        """Writes those of the texts' new characters that were made."""
+        if self.places.ndim > 1:
+            result[self.places[made]] = points[made]
+            return
+        rows = result.reshape(len(made), -1)
+        chosen = slice(None) if made.all() else np.flatnonzero(made)
+        some = rows[chosen]
+        some[:, as_slice(self.places)] = points[chosen]
+        rows[chosen] = some
+
+
+def as_slice(places: Rows) -> slice | Rows:
+    """Ascending places as a slice if they have no gap, which is read much faster."""
+    return slice(int(places[0]), int(places[-1]) + 1) if places[-1] - places[0] == len(places) - 1 else places
 
 
 @dataclass(frozen=True)
@@ -86,9 +103,8 @@ class FormCipher:
         done = np.zeros(len(texts), np.bool_)
         for form in _forms(given, self.alphabets):
             numerals, made = self._form(form, decrypt)
-            chosen = slice(None) if made.all() else made
-            result[form.places[chosen]] = self.alphabets.code_points(form.kinds[chosen], numerals[chosen])
-            done[form.rows[chosen]] = True
+            form.write(result, self.alphabets.code_points(form.kinds, numerals), made)
+            done[form.rows] = made
         return pc.if_else(pa.array(done), given.texts(result), pa.scalar(None, pa.string()))
 
     def _form(self, form: Form, decrypt: bool) -> tuple[Numerals, Made]:
@@ -96,7 +112,7 @@ class FormCipher:
         check = CHECK_DIGITS.get(self.entity)
         if check is not None:
             return self._checked(form, check, decrypt)
-        made = np.full(len(form.rows), is_large_enough(form.radices))
+        made = np.full(len(form.numerals), is_large_enough(form.radices))
         if not made.any():
             return form.numerals, made
         return MixedRadixCipher(self.key, self.tweak, form.radices).permuted(form.numerals, decrypt=decrypt), made
@@ -105,16 +121,16 @@ class FormCipher:
         """As `_form`, for numbers with check characters: all others are encrypted, and these follow from them."""
         length = len(form.radices)
         if length not in check.lengths or (not check.letters and set(form.radices) != {int(_DIGITS)}):
-            return form.numerals, np.zeros(len(form.rows), np.bool_)
-        others, places = check.places(length)
+            return form.numerals, np.zeros(len(form.numerals), np.bool_)
+        rest, places = check.places(length)
+        others = as_slice(np.array(rest))
         bases = np.array([0 if radix == _DIGITS else _DIGITS for radix in form.radices], np.uint8)
 
         def checks(payload: Numerals) -> npt.NDArray[np.uint8]:
             return check.of(payload.astype(np.uint8) + bases[others])
 
-        def fits(payload: Numerals) -> Made:
-            """Whether there are check characters for it, digits where the form has digits."""
-            found = checks(payload)
+        def fits(found: npt.NDArray[np.uint8]) -> Made:
+            """Whether these are check characters, digits where the form has digits."""
             fit: Made = ((found != NONE) & ((found >= _DIGITS) == (bases[places] > 0))).all(axis=1)
             return fit
 
@@ -123,20 +139,28 @@ class FormCipher:
             numerals = found - bases[places]
             if as_ciphertext and self.check_digit == "broken":
                 numerals = (numerals + _SHIFT) % np.where(bases[places] > 0, _LETTERS, _DIGITS)
-            return numerals.astype(np.uint32)
+            return numerals
 
         payload = form.numerals[:, others]
-        made = fits(payload)
-        told = written(checks(payload[made]), as_ciphertext=decrypt)
-        made[made] = (told == form.numerals[made][:, places]).all(axis=1)
+        found = checks(payload)
+        told = written(found, as_ciphertext=decrypt)
+        made = fits(found) & (told == form.numerals[:, places]).all(axis=1)
         if not made.any():
             return form.numerals, made
-        cipher = MixedRadixCipher(self.key, self.tweak, [form.radices[place] for place in others])
-        walked = _walked(cipher, payload[made], fits, decrypt=decrypt)
+        cipher = MixedRadixCipher(self.key, self.tweak, [form.radices[place] for place in rest])
+        # Encrypted again until it fits; it ends, since what it begins with fits.
+        chosen = slice(None) if made.all() else np.flatnonzero(made)
+        walked = cipher.permuted(payload[chosen], decrypt=decrypt)
+        found = checks(walked)
+        outside = np.flatnonzero(~fits(found))
+        while len(outside):
+            walked[outside] = cipher.permuted(walked[outside], decrypt=decrypt)
+            found[outside] = checks(walked[outside])
+            outside = outside[~fits(found[outside])]
         numerals = form.numerals.copy()
-        rows = np.flatnonzero(made)[:, None]
-        numerals[rows, others] = walked
-        numerals[rows, places] = written(checks(walked), as_ciphertext=not decrypt)
+        some = numerals[chosen]
+        some[:, others], some[:, places] = walked, written(found, as_ciphertext=not decrypt)
+        numerals[chosen] = some
         return numerals, made
 
 
@@ -148,10 +172,9 @@ def _forms(given: CodePoints, among: Alphabets) -> Iterator[Form]:
     if (columns := _columns(given, kinds)) is not None:
         count, width = len(given.bounds) - 1, int(given.bounds[1])
         if 0 < len(columns) <= LONGEST and not (kinds[:width] == REFUSED).any():
-            points = given.points.reshape(count, width)[:, columns]
-            places = width * np.arange(count)[:, None] + columns
-            own = np.broadcast_to(kinds[columns], places.shape)
-            yield Form(np.arange(count), places, own, by_place.take(points), tuple(sizes[kinds[columns]].tolist()))
+            numerals = by_place.take(given.points).reshape(count, width)[:, as_slice(columns)]
+            own = np.broadcast_to(kinds[columns], numerals.shape)
+            yield Form(slice(None), columns, own, numerals, tuple(sizes[kinds[columns]].tolist()))
         return
     encrypted = np.flatnonzero((kinds != STANDS) & (kinds != REFUSED))
     bounds = np.searchsorted(encrypted, given.bounds)
@@ -187,15 +210,3 @@ def _alike(rows: npt.NDArray[Any]) -> Iterator[Any]:
     found = found.reshape(-1)
     order = np.argsort(found, kind="stable")
     yield from np.split(order, np.flatnonzero(np.diff(found[order])) + 1)
-
-
-def _walked(
-    cipher: MixedRadixCipher, payload: Numerals, fits: Callable[[Numerals], Made], *, decrypt: bool
-) -> Numerals:
-    """The first that fits, of what encrypting again and again gives. It ends, since what it begins with fits."""
-    result = cipher.permuted(payload, decrypt=decrypt)
-    outside = ~fits(result)
-    while outside.any():
-        result[outside] = cipher.permuted(result[outside], decrypt=decrypt)
-        outside[outside] = ~fits(result[outside])
-    return result

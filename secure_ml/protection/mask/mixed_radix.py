@@ -21,6 +21,7 @@ from secure_ml.protection.mask.fpe import FF1, SMALLEST_DOMAIN
 Numerals = npt.NDArray[Any]
 
 _LARGEST_RADIX = 2**16
+_LARGEST_RUN = 2**31
 
 
 class MixedRadixCipher:
@@ -40,7 +41,7 @@ class MixedRadixCipher:
         self._size = prod(radices)
         self._mixed = len(set(radices)) > 1
         self._radix, self._length = _shape(self._size) if self._mixed else (radices[0], len(radices))
-        self._cipher = FF1(key, self._radix)
+        self._cipher, self._runs = FF1(key, self._radix), _runs(self._radices)
 
     def permuted(self, numerals: Numerals, *, decrypt: bool) -> Numerals:
         """The values encrypted or decrypted; shape (values, places)."""
@@ -56,27 +57,36 @@ class MixedRadixCipher:
 
     def _counted(self, numerals: Numerals) -> Numerals:
         """The values as integers: numerals of the radix r, the most significant first, by Horner's rule."""
-        counted = np.zeros((len(numerals), self._length), np.uint32)
-        for place, radix in enumerate(self._radices):
-            carry = numerals[:, place].astype(np.uint64)
+        base = np.uint64(self._radix)
+        counted = [np.zeros(len(numerals), np.uint64) for _ in range(self._length)]
+        for places in self._runs:
+            carry = np.zeros(len(numerals), np.uint64)
+            for place in places:
+                carry = carry * np.uint64(self._radices[place]) + numerals[:, place]
+            size = np.uint64(prod(self._radices[place] for place in places))
             for index in range(self._length - 1, -1, -1):
-                total = counted[:, index] * np.uint64(radix) + carry
-                carry = total // self._radix
-                counted[:, index] = total - carry * self._radix
-        return counted
+                total = counted[index] * size + carry
+                carry = total // base
+                counted[index] = total - carry * base
+        return np.stack(counted, axis=1)
 
     def _uncounted(self, counted: Numerals) -> Numerals:
         """The inverse of `_counted`, by long division."""
-        numerals = np.empty((len(counted), len(self._radices)), np.uint32)
-        for place in range(len(self._radices) - 1, -1, -1):
-            radix = np.uint64(self._radices[place])
+        base = np.uint64(self._radix)
+        limbs = [counted[:, index].astype(np.uint64) for index in range(self._length)]
+        numerals = np.empty((len(counted), len(self._radices)), np.uint16)
+        for places in reversed(self._runs):
+            size = np.uint64(prod(self._radices[place] for place in places))
             rest = np.zeros(len(counted), np.uint64)
-            for index in range(self._length):
-                total = rest * np.uint64(self._radix) + counted[:, index]
-                quotient = total // radix
-                rest = total - quotient * radix
-                counted[:, index] = quotient
-            numerals[:, place] = rest
+            for index, limb in enumerate(limbs):
+                total = rest * base + limb
+                limbs[index] = total // size
+                rest = total - limbs[index] * size
+            for place in reversed(places):
+                radix = np.uint64(self._radices[place])
+                higher = rest // radix
+                numerals[:, place] = rest - higher * radix
+                rest = higher
         return numerals
 
     def _below_size(self, counted: Numerals) -> npt.NDArray[np.bool_]:
@@ -93,6 +103,19 @@ class MixedRadixCipher:
 def is_large_enough(radices: Sequence[int]) -> bool:
     """Whether a form has as many values as encryption needs."""
     return len(radices) >= 2 and prod(radices) >= SMALLEST_DOMAIN
+
+
+def _runs(radices: Sequence[int]) -> list[list[int]]:
+    """The places, in runs of which each has fewer values than a limb holds: one long multiplication for each."""
+    runs: list[list[int]] = [[]]
+    size = 1
+    for place, radix in enumerate(radices):
+        size *= radix
+        if size > _LARGEST_RUN:
+            runs.append([])
+            size = radix
+        runs[-1].append(place)
+    return runs
 
 
 def _shape(size: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from secure_ml.protection.mask.blocks import BLOCK, OWN, Aes, Bytes, by_blocks
+from secure_ml.protection.mask.blocks import BLOCK, OWN, Aes, Bytes, Rows, by_blocks, by_bytes
 from secure_ml.protection.mask.cmac import PADDING, Cmac, Ends, doubled
 
 _COUNTER = np.full(BLOCK, 0xFF, np.uint8)
@@ -24,12 +24,12 @@ class Sealed:
     """Some of the strings, encrypted.
 
     Attributes:
-        rows: their places in the column.
+        rows: selects them from the column.
         bytes: the vector and the ciphertext of each, shape (strings, width); zero behind the end.
         lengths: bytes of each.
     """
 
-    rows: npt.NDArray[np.int64]
+    rows: Rows
     bytes: Bytes
     lengths: npt.NDArray[np.int64]
 
@@ -54,7 +54,7 @@ def sealed(key: bytes, strings: pa.Array, *, associated: bytes) -> Iterator[Seal
         count = len(group.blocks)
         stream = aes.encrypted(_counters(vector & _COUNTER, count)).reshape(count, -1, BLOCK)
         blocks = [block ^ mask for block, mask in zip(group.blocks, stream, strict=True)]
-        blocks[-1] &= OWN[group.left]
+        blocks[-1] &= by_bytes(OWN, group.left)
         yield Sealed(group.rows, np.hstack([vector, *blocks]), group.left + BLOCK * count)
 
 

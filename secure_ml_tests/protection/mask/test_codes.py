@@ -49,7 +49,8 @@ def one_code(key: bytes, message: bytes) -> bytes:
 def sealed_list(key: bytes, strings: list[bytes], associated: bytes) -> list[bytes]:
     made = [b""] * len(strings)
     for group in sealed(key, pa.array(strings, pa.binary()), associated=associated):
-        for row, content, length in zip(group.rows, group.bytes, group.lengths, strict=True):
+        rows = range(len(strings))[group.rows] if isinstance(group.rows, slice) else group.rows
+        for row, content, length in zip(rows, group.bytes, group.lengths, strict=True):
             made[row] = content.tobytes()[:length]
             assert not any(content[length:])
     return made

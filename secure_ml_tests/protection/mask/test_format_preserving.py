@@ -291,3 +291,15 @@ def test_no_pseudonym_is_a_feature_or_made_of_a_boolean(kind: str) -> None:
 def test_a_policy_that_cannot_be_meant_is_refused(type_: str, entity: str, fields: dict[str, str], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         column_policy(type_, {"kind": "format_preserving", **fields}, entity=entity)
+
+
+@pytest.mark.parametrize("entity", ["aadhaar", "card", "iban"])
+def test_right_and_wrong_numbers_written_alike_do_not_mix(entity: str) -> None:
+    right = {"aadhaar": "2341 2341 2346", "card": "4111 1111 1111 1111", "iban": "GB82 WEST 1234 5698 7654 32"}[entity]
+    wrong = right[:-1] + "9"
+    cells = [right, wrong, right, right, wrong]
+    treated = treatment(entity).apply(pa.array(cells))
+    (made,) = crypted([right], entity)
+    assert treated.values.to_pylist() == [made, REDACTED, made, made, REDACTED]
+    mixed = pa.array([made, right, made, wrong])
+    assert treatment(entity).invert(mixed).to_pylist() == [right, None, right, None]

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -163,6 +164,12 @@ def test_a_token_of_version_2_is_a_marked_base32_of_the_code_by_a_derived_key() 
 )
 def test_tokens_stay_what_they_were(cell: str, entity: str, token: str) -> None:
     assert token_of(entity).of(pa.array([cell])).to_pylist() == [token]
+
+
+@pytest.mark.parametrize("algorithm", ["aes_cmac", "hmac_sha256"])
+def test_distinct_values_have_distinct_tokens(algorithm: str) -> None:
+    made = token_of(algorithm=algorithm).of(pa.array(range(200_000)).cast(pa.string()))
+    assert pc.count_distinct(made).as_py() == 200_000
 
 
 def test_an_algorithm_gives_only_tokens_of_its_own_mark() -> None:
