@@ -11,15 +11,15 @@ _GROUPED = r"[0-8][0-9]{2}(?:-[0-9]{2}-| [0-9]{2} )[0-9]{4}"
 # Area 000 and 666, group 00 and serial 0000 are not given out.
 _ISSUED = re.compile(
     r"(?:00[1-9]|0[1-9][0-9]|[1-57-8][0-9]{2}|6[0-57-9][0-9]|66[0-57-9])"
-    r"(?:-(?:0[1-9]|[1-9][0-9])-| (?:0[1-9]|[1-9][0-9]) )"
+    r"-(?:0[1-9]|[1-9][0-9])-"
     r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
 )
 
 
 def is_grouped_and_issued(value: str) -> bool:
-    """Say whether it is written in its groups of 3-2-4 and each could have been issued.
+    """Say whether it is written in its groups of 3-2-4, with hyphens, and each could have been issued.
 
-    Nine digits without groups are any number: nine in ten of them could have been.
+    Nine digits without groups are any number, and with spaces as often a telephone number: nine in ten could have been.
     """
     return bool(_ISSUED.fullmatch(value))
 
