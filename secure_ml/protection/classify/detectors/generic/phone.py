@@ -76,8 +76,8 @@ DETECTOR = PatternDetector(
     # Ten digits are as often the number of an order.
     ceiling_alone=0.83,
     text=TextForm(
-        # Not the middle of an amount or a version.
-        pattern=rf"(?<![0-9][.,])(?:{_PATTERN}|{_LOOSE})",
+        # Not the middle of an amount or a version, and no date with its hour.
+        pattern=rf"(?<![0-9][.,])(?!(?:19|20)[0-9]{{2}}-[01][0-9]-[0-3][0-9])(?:{_PATTERN}|{_LOOSE})",
         score=0.4,
         possible=_POSSIBLE,
         before=("phone", "mobile", "mob", "call", "tel", "whatsapp", "contact"),
