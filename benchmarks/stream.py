@@ -74,7 +74,7 @@ def protect(folder: Path) -> dict[str, float]:
     passed(Stage.CLASSIFIED, lambda read: (classified.judgement(classified.discrepancies(read, policy)),))
     rows, findings = (door.open(stage, MONTH, by=Stage.MASKED) for stage in (Stage.RAW, Stage.CLASSIFIED))
     stored = door.write(Stage.MASKED, MONTH, replace(masking(rows), origins=(*rows.origins, *findings.origins)))
-    passed(Stage.MASKED, lambda read: masked.judgements(inspect(read, policy)))
+    passed(Stage.MASKED, lambda read: masked.judgements(inspect(read, policy), policy))
     return {
         "rows": float(stored.summary["rows_read"]),
         "before_mb": before,
