@@ -219,7 +219,7 @@ def reveal(made: Separated, login: str, cell: str, column: str) -> subprocess.Co
     ]
     prompt, typed = shown.lines[-1], " ".join(line.rstrip("\\") for line in shown.lines[:-1])
     assert prompt == "masked value:"
-    words = shlex.split(typed.removeprefix("steward$").replace("loan_approval phone", f"clinic {column}"))
+    words = shlex.split(typed.removeprefix("steward$").replace("loan_approval application_id", f"clinic {column}"))
     assert words[:4] == ["secure-ml", "reveal", "clinic", column]
     at = words.index("--partition")
     command = made.as_user_command(login, MAIN, *words[1:at], *words[at + 2 :])
