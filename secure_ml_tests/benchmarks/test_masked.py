@@ -8,7 +8,6 @@ import pytest
 Module = Callable[[str], ModuleType]
 
 
-@pytest.mark.usefixtures("capsys")
 def test_a_small_table_goes_through_the_door_and_between_plain_files(benchmark_module: Module, tmp_path: Path) -> None:
     masked = benchmark_module("masked")
     masked.generate(tmp_path, 2_000)
