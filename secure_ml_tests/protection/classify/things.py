@@ -49,6 +49,7 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "version of three": lambda s: f"{s.randint(0, 20)}.{s.randint(0, 20)}.{s.randint(0, 99)}",
     "version of four": lambda s: f"{s.randint(0, 9)}.{s.randint(0, 20)}.{s.randint(0, 99)}.{s.randint(0, 200)}",
     "build": lambda s: f"10.0.{s.randint(10_000, 22_000)}.{s.randint(0, 2_000)}",
+    "browser": lambda s: f"Chrome/{s.randint(90, 120)}.0.{s.randint(4000, 6200)}.{s.randint(10, 200)}",
     "release": lambda s: f"V{s.randint(10, 19)}.{s.randint(0, 9)}",
     "seat": lambda s: f"{s.choice('ABCDEF')}{s.randint(10, 40)}",
     "bolt": lambda s: s.choice(("M10", "M12", "M16", "M20", "M24", "M30", "M36")),

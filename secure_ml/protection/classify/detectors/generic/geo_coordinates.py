@@ -1,8 +1,8 @@
 """Geographic coordinates (ISO 6709): a pair in one cell, or a column of latitudes or longitudes under such a name.
 
 Three decimals are a hundred metres, four a house, so a home's coordinates point to its people. They are a
-quasi-identifier all the same, since rounding them is the treatment, and direct identifiers may not be made coarser. Those
-rounded to two decimals are no longer of the shape.
+quasi-identifier all the same, since rounding them is the treatment, and direct identifiers may not be made coarser.
+Those rounded to two decimals are no longer of the shape.
 """
 
 import re

@@ -26,7 +26,12 @@ _LOOSE = (
 _POSSIBLE = rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}|(?:^|[^0-9A-Za-z])[+0(]|[0-9)][ .()-]{{1,3}}[0-9]"
 _NORTH_AMERICAN = re.compile(r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)|[2-9][0-9]{2})[ .-]{0,2}[2-9][0-9]{2}[ .-]?[0-9]{4}")
 _AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
-_INDIAN_MOBILE = re.compile(rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}")
+# In the groups that people write: other ten digits with dots and dashes are versions and accounts of a ledger.
+_MOBILE = (
+    r"[6-9][0-9]{9}|[6-9][0-9]{4}_[0-9]{5}|[6-9][0-9]{2}_(?:[0-9]{3}_[0-9]{4}|[0-9]{4}_[0-9]{3}|[0-9]{7})"
+    r"|[6-9][0-9]{3}_(?:[0-9]{3}_[0-9]{3}|[0-9]{6})|[6-9][0-9]_(?:[0-9]{4}_[0-9]{4}|[0-9]{8}|[0-9]{2}(?:_[0-9]{2}){3})"
+).replace("_", "[ .-]{1,2}")
+_INDIAN_MOBILE = re.compile(rf"{_INDIA}?(?:{_MOBILE})")
 
 
 def is_possible_number(value: str) -> bool:
