@@ -43,9 +43,7 @@ def protect(folder: Path) -> dict[str, float]:
     from secure_ml.policy.load import load_policy
     from secure_ml.policy.projects import Project
     from secure_ml.protection.classify.findings import classify
-    from secure_ml.protection.mask.inspection import inspect
     from secure_ml.protection.mask.masking import Masking
-    from secure_ml.protection.quality import inspect_quality
     from secure_ml.settings import read_settings
     from secure_ml.vault.dataset import Dataset
 
@@ -54,7 +52,8 @@ def protect(folder: Path) -> dict[str, float]:
     policy = shipped.model_copy(update={"source": source})
     silence(os.environ)
     settings = read_settings({"SECURE_ML_HOME": str(folder / "home"), "SECURE_ML_KEYS": str(folder / "keys")})
-    installation = Installation(settings, {policy.project: Project(policy, folder)})
+    project = Project(policy, folder)
+    installation = Installation(settings, {policy.project: project})
     door = installation.door(environment=ENVIRONMENT, project=policy.project, run_id="benchmark")
 
     def passed(stage: Stage, judge: Judge) -> None:
@@ -69,12 +68,12 @@ def protect(folder: Path) -> dict[str, float]:
 
     before, start = peak_mb(), time.perf_counter()
     door.write(Stage.RAW, MONTH, door.receive(MONTH, folder=folder, environ={}))
-    passed(Stage.RAW, lambda read: raw.judgements(inspect_quality(read, policy)))
+    passed(Stage.RAW, raw.judge_of(project))
     door.write(Stage.CLASSIFIED, MONTH, classify(door.open(Stage.RAW, MONTH, by=Stage.CLASSIFIED)))
-    passed(Stage.CLASSIFIED, lambda read: (classified.judgement(classified.discrepancies(read, policy)),))
+    passed(Stage.CLASSIFIED, classified.judge_of(project))
     rows, findings = (door.open(stage, MONTH, by=Stage.MASKED) for stage in (Stage.RAW, Stage.CLASSIFIED))
     stored = door.write(Stage.MASKED, MONTH, replace(masking(rows), origins=(*rows.origins, *findings.origins)))
-    passed(Stage.MASKED, lambda read: masked.judgements(inspect(read, policy), policy))
+    passed(Stage.MASKED, masked.judge_of(project))
     return {
         "rows": float(stored.summary["rows_read"]),
         "before_mb": before,

@@ -8,9 +8,9 @@ Module = Callable[[str], ModuleType]
 
 
 def test_a_table_goes_from_raw_to_masked_in_a_process_of_its_own(benchmark_module: Module) -> None:
-    measured = benchmark_module("stream").measure(600)
+    measured = benchmark_module("stream").measure(2_000)
 
-    assert measured["rows"] == 600
+    assert measured["rows"] == 2_000
     assert 0 < measured["before_mb"] <= measured["peak_mb"]
 
 
