@@ -86,11 +86,7 @@ def text_patterns() -> Mapping[Entity, TextPattern]:
     from secure_ml.protection.classify.detectors import standard_detectors
 
     return MappingProxyType(
-        {
-            detector.entity: _prepared(detector, detector.text)
-            for detector in standard_detectors()
-            if detector.text and detector.entity is not Entity.PERSON_NAME  # which no pattern tells from other words
-        }
+        {detector.entity: _prepared(detector, detector.text) for detector in standard_detectors() if detector.text}
     )
 
 

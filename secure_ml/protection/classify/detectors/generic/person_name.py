@@ -9,7 +9,7 @@ import numpy.typing as npt
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
-from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+from secure_ml.protection.classify.pattern_detector import PatternDetector
 
 # Frequent Indian and Western given and family names that are no other word of a form or a product.
 _FREQUENT_NAMES = """
@@ -98,5 +98,4 @@ DETECTOR = PatternDetector(
     context_share=0.5,
     alone_share=0.25,
     ceiling_alone=0.85,
-    text=TextForm(pattern=rf"(?:{_TITLE} )?{_WORD}(?: {_WORD}){{0,3}}", case_sensitive=True, validated_score=0.7),
 )
