@@ -99,6 +99,7 @@ def _to_confirm(c: Contents) -> Iterator[str]:
         yield f"{_named([p.column for p in c.proposals if p.question == question])}: {question}"
     if c.subject is None:
         yield "subject: can one person have several rows? Then name the column that is the same in all of them"
+    yield "anonymity: how many people must share what a stranger may know of them? Nothing is asked of it yet"
     yield "gates, approvals, retention: drafted from habit; what does your organisation ask for?"
 
 
