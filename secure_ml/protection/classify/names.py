@@ -38,6 +38,9 @@ _ARRIVES = word_set(
 )
 _ACTS = word_set("asked called lives paid said says spent told wanted wants works")
 _ARTICLES = word_set("a an the this that new our your their his her my")
+_SPEAKS = word_set(
+    "belongs explained gave given handed lent referred said sent sold speak spoke talk talked write wrote"
+)
 _OF_PLACES = word_set("city county district province island islands beach hills heights park valley springs falls")
 _FROM = frozenset({"from", "to"})
 _OF = frozenset({"of", "for"})
@@ -176,7 +179,7 @@ def _known(reading: Reading, index: int) -> bool:
         return bool(told and after & CAPITAL and not after & COMMON)
     if reading.tells(index) and not flags & CAPITAL:
         return bool(flags & GIVEN and after & FAMILY and not after & COMMON)
-    if reading.before(index) & WHERE and (flags & PLACE or not flags & GIVEN):
+    if _is_where(reading, index) and (flags & PLACE or not flags & GIVEN):
         second = after & CAPITAL if reading.tells(index) else after & NAME and not after & COMMON
         return bool(flags & GIVEN and second and reading.keys[index - 1] in _FROM)
     if not reading.tells(index) and not flags & GIVEN:
@@ -196,7 +199,7 @@ def _stranger(reading: Reading, index: int) -> bool:
     flags = reading.flags[index]
     if not reading.cased or not flags & CAPITAL or flags & (COMMON | PLACE | TITLE):
         return False
-    if reading.length(index) < _SHORTEST_STRANGER or reading.all_capitals(index) or reading.before(index) & WHERE:
+    if reading.length(index) < _SHORTEST_STRANGER or reading.all_capitals(index) or _is_where(reading, index):
         return False
     if flags & STARTS:
         return bool(flags & POSSESSIVE) or _addressed(reading, index)
@@ -257,13 +260,19 @@ def _places(reading: Reading) -> Iterator[Span]:
         flags = reading.flags[index]
         if not reading.free(index) or flags & (COMMON | NUMBER) or not reading.marked(index):
             continue
-        where = reading.before(index) & WHERE
+        where = _is_where(reading, index)
         if flags & PLACE and (reading.tells(index) or flags & COUNTRY or where):
             after = index + 1
             last = after if reading.has(after, CAPITAL) and reading.keys[after] in _OF_PLACES else index
             yield reading.take(Entity.PLACE, index, last, KNOWN)
         elif where and _unknown_place(reading, index):
             yield _where(reading, index)
+
+
+def _is_where(reading: Reading, index: int) -> bool:
+    """Whether the word before says where: not the "to" of somebody who is spoken to."""
+    spoken = index > 1 and reading.keys[index - 1] == "to" and reading.keys[index - 2] in _SPEAKS
+    return bool(reading.before(index) & WHERE) and not spoken
 
 
 def _unknown_place(reading: Reading, index: int) -> bool:

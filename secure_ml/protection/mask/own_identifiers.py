@@ -18,7 +18,7 @@ _SHORTEST_NUMBER = 6
 _SHORTEST_WORD = 3
 _SHORTEST_PHRASE = 4
 _PHONE_DIGITS = 10
-_BETWEEN_DIGITS = frozenset(" .-/()")
+_BETWEEN_DIGITS = frozenset(" .-/()\n\r\u200c\u200d")
 
 Position = tuple[int, int]
 

@@ -52,6 +52,7 @@ def found(text: str) -> list[tuple[Entity, str]]:
         ("Name: Zwibble O'Fandango", ["Zwibble O'Fandango"]),
         ("the file of Heidi van der Vlist was closed", ["Heidi van der Vlist"]),
         ("met Tamara's brother", ["Tamara"]),
+        ("Spoke to Paris, who agreed", ["Paris"]),
         ("Tamara J. Olsen Jr. signed", ["Tamara J. Olsen Jr"]),
         ("Zwibbleford, can you call back?", ["Zwibbleford"]),
         ("Will Zwibbleford pay", ["Will Zwibbleford"]),
