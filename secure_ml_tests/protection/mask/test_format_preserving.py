@@ -22,8 +22,9 @@ from secure_ml.protection.mask.check_digits import CHECK_DIGITS, NONE
 from secure_ml.protection.mask.format_preserving import FormatKeyError, FormatPreserving, format_purpose
 from secure_ml.protection.mask.forms import count_untreated
 from secure_ml.protection.mask.mixed_radix import MixedRadixCipher
+from secure_ml.protection.mask.plan import make_plan
 from secure_ml.protection.mask.treatment import REDACTED, ColumnReader
-from secure_ml_tests.protection.mask.tables import column_policy
+from secure_ml_tests.protection.mask.tables import COLUMNS, column, column_policy, policy
 
 KEY = bytes(range(32))
 
@@ -246,12 +247,30 @@ def test_a_mixed_form_is_permuted(radices: list[int], data: st.DataObject) -> No
 
 
 def test_a_mixed_form_is_permuted_as_a_whole() -> None:
-    radices = (26, 10, 26, 10, 16)
+    radices = (26, 10, 26, 10, 17)  # no square, so that some results are outside and walked
     every = np.stack([axis.ravel() for axis in np.indices(radices)], axis=1).astype(np.uint32)
     made = MixedRadixCipher(KEY, b"t", radices).permuted(every, decrypt=False)
     numbers = np.ravel_multi_index(tuple(made.T), radices)
-    assert len(np.unique(numbers)) == len(every) == 1_081_600
+    assert len(np.unique(numbers)) == len(every) == 1_149_200
     assert (numbers == np.arange(len(every))).sum() < 20
+
+
+def test_a_cell_that_is_undone_to_no_value_of_the_entity_was_never_made() -> None:
+    cells = pa.array([f"{n:010}" for n in range(200)])  # as another key might have made; no telephone has such a number
+    found = treatment("phone").invert(cells)
+    assert 0 < found.null_count < 200
+    assert treatment("phone").apply(found.drop_null()).unknown == 0
+
+
+def test_the_plan_binds_a_cipher_to_project_and_entity() -> None:
+    def made(project: str, kind: str, entity: str) -> str:
+        declared = policy({**COLUMNS, "x": column(treatment=kind, entity=entity)}, project=project)
+        one = make_plan(declared, key_for=lambda purpose: KEY).treatments["x"]
+        text: str = one.apply(pa.array(["ABCPE1234F"])).values[0].as_py()
+        return text
+
+    for kind in ("format_preserving", "deterministic_encryption"):
+        assert len({made("loans", kind, "pan"), made("cards", kind, "pan"), made("loans", kind, "none")}) == 3
 
 
 def test_redacted_cells_and_nulls_do_not_come_back() -> None:

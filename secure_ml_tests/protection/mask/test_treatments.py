@@ -158,6 +158,7 @@ def test_a_token_of_version_2_is_a_marked_base32_of_the_code_by_a_derived_key() 
         ("ABCPE1234F", "pan", "tk2_vyimmhgaoasswwmuxkh3jd3qxi"),
         ("2341 2341 2346", "aadhaar", "tk2_3cjdwf7nfwfpysqvq7fvjqld3q"),
         ("\u0905\u091c\u092f", "person_name", "tk2_mdec56b3nb6xr2jmtcaplug2ma"),
+        ("C-1001", "subject_id", "tk2_nzntz5jppynowvxh4c5duyekoe"),
         ("a purpose of sixteen", "medical_record_number", "tk2_s2ot2wf3oi7ra4v2rnpazxc3ai"),
         ("", "none", "tk2_qoehhnphsfjtysfbxuvlykflhm"),
     ],
