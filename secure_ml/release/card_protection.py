@@ -61,6 +61,28 @@ def overridden_findings(policy: Policy) -> tuple[str, ...]:
     return (section("Overridden findings", words, table(("Column", "Finding", "Treatment", "Reason"), rows)),)
 
 
+def anonymity(policy: Policy) -> tuple[str, ...]:
+    """What each version of `masked` had to meet before it could be read; no section where nothing is asked."""
+    asked = policy.anonymity
+    if asked is None:
+        return ()
+    named = ", ".join(code(name) for name in policy.quasi_identifiers)
+    sensitive = ", ".join(code(name) for name in asked.sensitive)
+    bounds = [f"at least {asked.smallest_class} subjects share each combination of {named}"]
+    if asked.l_diversity is not None:
+        bounds.append(
+            f"of {sensitive}, each has l ≥ {asked.l_diversity.minimum:g} ({asked.l_diversity.kind} l-diversity)"
+        )
+    if asked.t_closeness is not None:
+        bounds.append(f"of {sensitive}, each has t ≤ {asked.t_closeness:g} (t-closeness)")
+    if asked.maximum_marketer_risk is not None:
+        bounds.append(f"the risk of a subject taken at random is at most {asked.maximum_marketer_risk:g}")
+    if asked.suppress:
+        bounds.append(f"rare combinations were suppressed, in at most {asked.maximum_suppressed:.1%} of the rows")
+    words = "Every version of the masked table met this. It says nothing of a stranger who knows other columns."
+    return (section("Anonymity of the masked table", words, bullets(bounds)),)
+
+
 def training(facts: Mapping[str, object]) -> str:
     """The learning algorithm and its settings.
 

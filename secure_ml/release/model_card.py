@@ -14,7 +14,14 @@ from secure_ml.assessment.evaluation import Evaluation
 from secure_ml.assessment.gates import Judgement
 from secure_ml.policy.project import Policy
 from secure_ml.release.card_measurements import measurements
-from secure_ml.release.card_protection import excluded_columns, features, overridden_findings, privacy, training
+from secure_ml.release.card_protection import (
+    anonymity,
+    excluded_columns,
+    features,
+    overridden_findings,
+    privacy,
+    training,
+)
 from secure_ml.release.errors import CardError
 from secure_ml.release.markdown import bullets, code, section, table, text
 from secure_ml.release.record import StoredVersion
@@ -98,6 +105,7 @@ def model_card(facts: CardFacts) -> str:
         features(policy),
         excluded_columns(policy),
         *overridden_findings(policy),
+        *anonymity(policy),
         training(facts.training),
         privacy(facts.training, policy),
         *measurements(facts.evaluation, facts.judgements),

@@ -213,6 +213,19 @@ def test_a_private_model_states_unit_neighbours_and_parameters() -> None:
     assert "- timing of the training" in found
 
 
+def test_what_was_asked_of_the_masked_table_is_told() -> None:
+    asked = {
+        "k": 4, "maximum_prosecutor_risk": 0.1, "quasi_identifiers": ["colour"], "sensitive": ["approved"],
+        "l_diversity": {"kind": "entropy", "minimum": 1.5}, "t_closeness": 0.2, "suppress": True,
+    }  # fmt: skip
+    told = _section(model_card(_facts(policy=_policy(anonymity=asked))), "Anonymity of the masked table")
+    assert "- at least 10 subjects share each combination of `colour`\n" in told
+    assert "`approved`, each has l ≥ 1.5 (entropy l-diversity)" in told
+    assert "t ≤ 0.2" in told
+    assert "suppressed, in at most 5.0% of the rows" in told
+    assert "Anonymity" not in model_card(_facts())
+
+
 def test_a_guarantee_given_the_masked_table_says_that_it_is_no_more() -> None:
     facts = TRAINING | {"guarantee": GIVEN_MASKED, "guarantee_reason": "rare combinations were suppressed"}
     found = _section(model_card(_facts(training=facts)), "Privacy")
