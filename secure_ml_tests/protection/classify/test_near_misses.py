@@ -116,6 +116,12 @@ def test_what_its_shape_or_check_digit_proves_is_found_without_a_name(entity: En
 
 
 @pytest.mark.parametrize("entity", PROVEN_BY_SHAPE)
+def test_a_seventh_of_other_cells_does_not_hide_it(entity: Entity) -> None:
+    cells = [cell if index % 7 else "unknown" for index, cell in enumerate(column_of(PROVEN_BY_SHAPE[entity], ROWS))]
+    assert classified({"c": cells})["c"].entity is entity
+
+
+@pytest.mark.parametrize("entity", PROVEN_BY_SHAPE)
 def test_a_tenth_of_broken_cells_does_not_hide_it_under_its_name(entity: Entity) -> None:
     name = {Entity.GEO_COORDINATES: "gps", Entity.SECRET: "api_key"}.get(entity, entity.value)
     cells = [cell if index % 10 else "unknown" for index, cell in enumerate(column_of(PROVEN_BY_SHAPE[entity], ROWS))]

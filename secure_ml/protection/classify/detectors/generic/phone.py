@@ -28,7 +28,7 @@ _NORTH_AMERICAN = re.compile(r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)|[2-9][0-9]{2})[ 
 _AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
 # In the groups that people write: other ten digits with dots and dashes are versions and accounts of a ledger.
 _MOBILE = (
-    r"[6-9][0-9]{9}|[6-9][0-9]{4}_[0-9]{5}|[6-9][0-9]{2}_(?:[0-9]{3}_[0-9]{4}|[0-9]{4}_[0-9]{3}|[0-9]{7})"
+    r"[6-9][0-9]{9}|[6-9][0-9]{4}_[0-9]{5}|[6-9][0-9]{2}_(?:[0-9]{4}_[0-9]{3}|[0-9]{7})"
     r"|[6-9][0-9]{3}_(?:[0-9]{3}_[0-9]{3}|[0-9]{6})|[6-9][0-9]_(?:[0-9]{4}_[0-9]{4}|[0-9]{8}|[0-9]{2}(?:_[0-9]{2}){3})"
 ).replace("_", "[ .-]{1,2}")
 _INDIAN_MOBILE = re.compile(rf"{_INDIA}?(?:{_MOBILE})")
@@ -77,7 +77,7 @@ DETECTOR = PatternDetector(
         "cellphone",
     ),
     not_context=("type", "count", "name", "flag", "consent", "device", "model", "email", "date", "duration"),
-    alone_share=0.3,
+    alone_share=0.5,
     # Ten digits are as often the number of an order.
     ceiling_alone=0.83,
     text=TextForm(

@@ -8,7 +8,8 @@ import re
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
-from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+from secure_ml.protection.classify.pattern_detector import TextForm
+from secure_ml.protection.classify.strict_detector import StrictDetector
 
 _CODE = r"[A-Z][0-9][0-9AB](?:\.?[0-9A-Z]{1,4})?"
 # Categories of chapters whose codes stand alone: V to Y are causes beside a diagnosis, and "V10.2" is a version. One in
@@ -61,7 +62,7 @@ def is_known_with_decimal(value: str) -> bool:
     return bool(_KNOWN.fullmatch(value))
 
 
-DETECTOR = PatternDetector(
+DETECTOR = StrictDetector(
     entity=Entity.ICD_CODE,
     category=Category.HEALTH,
     identifiability=Identifiability.QUASI,
@@ -79,7 +80,8 @@ DETECTOR = PatternDetector(
         "(?:disease|condition) ?codes?",
     ),
     not_context=("count", "date", "version", "tool", "diagonal"),
-    alone_share=0.85,
+    least_valid=0.92,
+    alone_share=0.3,
     ceiling_alone=0.9,
     text=TextForm(
         pattern=r"[A-TZ][0-9][0-9AB]\.[0-9X][0-9A-Z]{0,3}", case_sensitive=True, validated_score=0.5,

@@ -4,9 +4,10 @@ import re
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify import expressions
-from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+from secure_ml.protection.classify.pattern_detector import TextForm
+from secure_ml.protection.classify.strict_detector import StrictDetector
 
-_PATTERN = r"[0-8][0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{4}"
+_PATTERN = r"[0-9][0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{4}"
 _GROUPED = r"[0-8][0-9]{2}(?:-[0-9]{2}-| [0-9]{2} )[0-9]{4}"
 # Area 000 and 666, group 00 and serial 0000 are not given out.
 _ISSUED = re.compile(
@@ -24,7 +25,7 @@ def is_grouped_and_issued(value: str) -> bool:
     return bool(_ISSUED.fullmatch(value))
 
 
-DETECTOR = PatternDetector(
+DETECTOR = StrictDetector(
     entity=Entity.SSN,
     category=Category.PII,
     identifiability=Identifiability.DIRECT,
@@ -38,7 +39,8 @@ DETECTOR = PatternDetector(
     ),
     not_context=("last", "type", "flag", "status", "verified", "count"),
     # A tenth of the numbers of other things that are so grouped could not have been issued.
-    alone_share=0.93,
+    least_valid=0.94,
+    alone_share=0.3,
     ceiling_alone=0.9,
     text=TextForm(
         # Not the middle of a longer number, such as a telephone number with its country.
