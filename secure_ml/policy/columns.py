@@ -35,7 +35,7 @@ _LARGEST_EXACT = 2.0**53
 WITH_CHECK_DIGITS = frozenset(
     {
         Entity.AADHAAR, Entity.AADHAAR_VIRTUAL_ID, Entity.CARD, Entity.IBAN, Entity.GSTIN, Entity.NPI,
-        Entity.NHS_NUMBER, Entity.ROUTING_NUMBER,
+        Entity.NHS_NUMBER, Entity.ROUTING_NUMBER, Entity.VOTER_ID,
     }
 )  # fmt: skip
 """Entities whose numbers check themselves."""

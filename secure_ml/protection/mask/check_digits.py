@@ -6,7 +6,7 @@ entity's shape (canonical), and what is done about a wrong one.
 Characters are numerals here: digits are 0 to 9, letters 10 to 35.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,8 @@ import numpy.typing as npt
 from secure_ml.policy.labels import Entity
 
 Numerals = npt.NDArray[np.uint8]
+
+_DIGITS = 10
 
 NONE = np.uint8(255)
 """Stands for a check character where no number has one."""
@@ -39,14 +41,21 @@ class CheckDigits:
         first: where its check characters begin, counted from the end if negative.
         count: how many there are.
         of: the check characters of the others, shape (numbers, count); `NONE` where there are none.
-        letters: whether letters may stand among the others.
+        letters: how many of the others, from the first on, may be letters.
     """
 
     lengths: range
     first: int
     count: int
     of: Callable[[Numerals], Numerals]
-    letters: bool = False
+    letters: int = 0
+
+    def takes(self, radices: Sequence[int]) -> bool:
+        """Whether numbers of a form, by the radix of each place, may have these check characters."""
+        if len(radices) not in self.lengths:
+            return False
+        others, _ = self.places(len(radices))
+        return all(radices[place] == _DIGITS for place in others[self.letters :])
 
     def places(self, length: int) -> tuple[list[int], list[int]]:
         """Where, in a number of that length, the others stand, and the check characters."""
@@ -108,10 +117,12 @@ CHECK_DIGITS: Mapping[Entity, CheckDigits] = MappingProxyType(
         Entity.CARD: CheckDigits(range(12, 20), -1, 1, _luhn(10)),
         # The prefix 80840 of NPIs adds 24 to the sum.
         Entity.NPI: CheckDigits(range(10, 11), -1, 1, _luhn(10, prefix=24)),
-        Entity.GSTIN: CheckDigits(range(15, 16), -1, 1, _luhn(36), letters=True),
+        Entity.GSTIN: CheckDigits(range(15, 16), -1, 1, _luhn(36), letters=14),
+        # Cards of before the year 2000 have another form, and none.
+        Entity.VOTER_ID: CheckDigits(range(10, 11), -1, 1, lambda others: _luhn(10)(others[:, 3:]), letters=3),
         Entity.NHS_NUMBER: CheckDigits(range(10, 11), -1, 1, _weighted(range(10, 1, -1), 11)),
         Entity.ROUTING_NUMBER: CheckDigits(range(9, 10), -1, 1, _weighted((3, 7, 1, 3, 7, 1, 3, 7), 10)),
-        Entity.IBAN: CheckDigits(range(15, 35), 2, 2, _mod97, letters=True),
+        Entity.IBAN: CheckDigits(range(15, 35), 2, 2, _mod97, letters=32),
     }
 )
 """Entities with check characters; a PAN's last letter is one too, but how it is made was never published."""

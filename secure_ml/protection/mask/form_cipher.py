@@ -119,10 +119,9 @@ class FormCipher:
 
     def _checked(self, form: Form, check: CheckDigits, decrypt: bool) -> tuple[Numerals, Made]:
         """As `_form`, for numbers with check characters: all others are encrypted, and these follow from them."""
-        length = len(form.radices)
-        if length not in check.lengths or (not check.letters and set(form.radices) != {int(_DIGITS)}):
+        if not check.takes(form.radices):
             return form.numerals, np.zeros(len(form.numerals), np.bool_)
-        rest, places = check.places(length)
+        rest, places = check.places(len(form.radices))
         others = as_slice(np.array(rest))
         bases = np.array([0 if radix == _DIGITS else _DIGITS for radix in form.radices], np.uint8)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from stdnum import iban, luhn, verhoeff
-from stdnum.in_ import gstin
+from stdnum.in_ import epic, gstin
 from stdnum.us import rtn
 
 from secure_ml.policy.columns import FEW_VALUES, WITH_CHECK_DIGITS
@@ -36,6 +36,7 @@ NUMBERS = {
     "nhs_number": ["943 476 5919"],
     "npi": ["1234567893"],
     "routing_number": ["021000021"],
+    "voter_id": ["WKH1186253", "wkh/1186253"],
 }  # fmt: skip
 
 
@@ -59,7 +60,8 @@ def form(text: str) -> str:
 VALID = {
     "aadhaar": verhoeff.is_valid, "card": luhn.is_valid, "iban": lambda n: iban.mod_97_10.is_valid(n[4:] + n[:4]),
     "gstin": lambda n: luhn.is_valid(n, gstin._ALPHABET), "npi": lambda n: luhn.is_valid("80840" + n),
-    "routing_number": rtn.is_valid, "nhs_number": lambda n: bool(nhs_number(pa.array([n]))[0]),
+    "routing_number": rtn.is_valid, "voter_id": epic.is_valid,
+    "nhs_number": lambda n: bool(nhs_number(pa.array([n]))[0]),
 }  # fmt: skip
 """Whether a number's check digits are right, by another's code where there is some."""
 
