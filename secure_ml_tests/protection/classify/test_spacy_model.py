@@ -72,6 +72,12 @@ def test_what_is_not_an_installed_package_is_refused(name: str) -> None:
         language_model(name)
 
 
+def test_a_pipeline_in_a_folder_is_refused_although_it_would_load(packages: Path) -> None:
+    folder = packages / install(packages, {"PERSON": ["qworx"]}, name="en_folder")
+    with pytest.raises(LanguageModelUnusable, match="no such package"):
+        language_model(str(folder / "en_folder-1.2.3"))
+
+
 def test_a_package_that_is_no_pipeline_is_refused() -> None:
     with pytest.raises(LanguageModelUnusable, match="'pytest': it does not load"):
         language_model("pytest")

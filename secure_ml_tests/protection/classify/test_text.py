@@ -88,6 +88,20 @@ def test_a_vehicle_of_a_real_district_is_found_for_certain_and_offline(monkeypat
     assert unknown.score < CERTAIN <= real.score
 
 
+@pytest.mark.parametrize("gap", ["\n", "\r\n", " \n", "\u200b", "\u200d", "\u202c", "\u00ad"])
+def test_a_number_broken_over_lines_or_by_signs_that_are_not_seen_is_found_where_it_is_certain(gap: str) -> None:
+    number = f"2341{gap}2341{gap}2346"
+    assert (Entity.AADHAAR, number) in found(f"seen {number} there")
+
+
+def test_numbers_of_two_lines_are_two() -> None:
+    assert [name for _, name in found("98765 43210\n12 Lake Road")] == ["98765 43210", "12 Lake Road"]
+
+
+def test_of_two_readings_of_equal_score_the_earlier_detectors_holds() -> None:
+    assert found("it is 040 379 2455") == [(Entity.PHONE, "040 379 2455")]
+
+
 def test_where_two_candidates_overlap_no_character_of_either_is_left_over() -> None:
     text = "seen 2341 2341 2346 77665 there"
     (span,) = find_spans(text)

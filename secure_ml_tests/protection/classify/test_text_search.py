@@ -26,6 +26,14 @@ def test_a_column_is_searched_as_each_of_its_texts_is(texts: list[str]) -> None:
     assert TextSearch().spans(texts) == [find_spans(text) for text in texts]
 
 
+def test_many_texts_are_searched_as_few_are() -> None:
+    texts = [
+        f"{words} {number}" for number in range(100) for words in ("call 98765 432", "card 4111 1111 1111", "file")
+    ]
+    texts += [f"x{number}@mail.example, \u0967{number}" for number in range(100)]
+    assert TextSearch().spans(texts) == [find_spans(text) for text in texts]
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("unit", ["9", "Tamara, ", "\u0967"])
 def test_a_cell_of_a_megabyte_costs_linear_time(unit: str) -> None:
