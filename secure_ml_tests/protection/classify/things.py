@@ -59,6 +59,7 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "part of 3 letters and 7 digits": lambda s: letters(s, 3) + digits(s, 7),
     "part of the shape of a PAN": lambda s: letters(s, 5) + digits(s, 4) + letters(s, 1),
     "order of 3-7-7 digits": lambda s: f"{s.randint(100, 999)}-{digits(s, 7)}-{digits(s, 7)}",
+    "order of 3-3-4 digits": lambda s: f"{s.randint(100, 999)}-{s.randint(100, 999)}-{digits(s, 4)}",
     "order of 4-4-4 digits": lambda s: f"{s.randint(1000, 9999)}-{digits(s, 4)}-{digits(s, 4)}",
     "ledger account": lambda s: f"{s.randint(1000, 9999)}-{digits(s, 3)}-{digits(s, 3)}",
     "tariff": lambda s: f"{s.randint(1000, 9999)}.{digits(s, 2)}.{digits(s, 2)}",
