@@ -48,17 +48,19 @@ class LanguageModel:
     version: str
     pipeline: Any
 
-    def names(self, texts: Sequence[str]) -> Iterator[list[Span]]:
-        """Find the names in each text, in the order of the texts."""
+    def names(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Find the names in each text, in the order of the texts; the words of the texts are not kept."""
         pieces = [(piece, (index, start)) for index, text in enumerate(texts) for start, piece in _pieces(text)]
         found: list[list[Span]] = [[] for _ in texts]
-        for document, (index, start) in self.pipeline.pipe(pieces, as_tuples=True):
-            for named in document.ents:
-                entity = _ENTITIES.get(named.label_)
-                if entity is not None:
-                    first, last = start + named.start_char, start + named.end_char
-                    found[index].append(Span(entity=entity, start=first, end=last, score=SCORE))
-        return iter(found)
+        # Outside of a zone, a pipeline keeps every word that it ever saw.
+        with self.pipeline.memory_zone():
+            for document, (index, start) in self.pipeline.pipe(pieces, as_tuples=True):
+                for named in document.ents:
+                    entity = _ENTITIES.get(named.label_)
+                    if entity is not None:
+                        first, last = start + named.start_char, start + named.end_char
+                        found[index].append(Span(entity=entity, start=first, end=last, score=SCORE))
+        return found
 
 
 @cache

@@ -35,6 +35,16 @@ def test_spacys_words_for_entities_become_ours_and_others_are_left(packages: Pat
     assert (model.name, model.version) == ("en_words", "1.2.3")
 
 
+def test_words_of_texts_are_not_kept_by_the_pipeline(packages: Path) -> None:
+    model = language_model(install(packages, {"PERSON": ["qworx"]}, name="en_memory"))
+    model.names(["qworx came"])
+    before = len(model.pipeline.vocab.strings)
+    for number in range(20):
+        assert [len(spans) for spans in model.names([f"zwibble{number} saw qworx"])] == [1]
+    assert len(model.pipeline.vocab.strings) == before
+    assert "zwibble7" not in model.pipeline.vocab.strings
+
+
 def test_a_long_text_is_read_in_pieces_at_its_own_offsets(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spacy_model, "_LONGEST", 20)
     model = language_model(install(packages, {"PERSON": ["qworx"]}, name="en_pieces"))
@@ -45,7 +55,7 @@ def test_a_long_text_is_read_in_pieces_at_its_own_offsets(packages: Path, monkey
         [Span(entity=Entity.PERSON_NAME, start=71, end=76, score=SCORE)],
         [],
     ]
-    assert list(model.names(texts)) == expected
+    assert model.names(texts) == expected
 
 
 @pytest.mark.timeout(60)
