@@ -210,7 +210,7 @@ def swift_bic(source: random.Random) -> str:
         letters(source, 4)
         + source.choice(("DE", "GB", "IN", "US", "FR"))
         + letters(source, 2)
-        + source.choice(("", "XXX"))
+        + source.choice(("", "X" * 3))
     )
 
 
