@@ -17,8 +17,7 @@ def test_a_small_table_is_written_classified_cell_by_cell_and_timed_beside_the_p
     classification: ModuleType, tmp_path: Path
 ) -> None:
     path = tmp_path / "small.parquet"
-    classification.write_table(path, 300)
-    measured, speed = classification.measure_million(path), classification.measure_speed(path, 2)
+    measured, speed = classification.measure_million(path, 300), classification.measure_speed(path, 2)
 
     assert (measured["rows"], measured["cells"]) == (300, 6_000)
     assert 0 < measured["before_mb"] <= measured["peak_mb"]
@@ -90,7 +89,7 @@ def test_the_claim_is_about_time_speed_and_quality(
     classification = benchmark_module("classification")
     monkeypatch.setattr(classification, "write_table", lambda path, rows: None)
     whole = {"seconds": seconds, "peak_mb": 5.0, "before_mb": 1.0}
-    monkeypatch.setattr(classification, "measure_million", lambda path: whole)
+    monkeypatch.setattr(classification, "measure_million", lambda path, rows: whole)
     speed = {"ours": ours, "peer": 1.0, "rows": 7, "peer_rows": 2}
     monkeypatch.setattr(classification, "measure_speed", lambda path, rows: speed)
     monkeypatch.setattr(classification, "measure_quality", lambda rows: _quality(classification, right))

@@ -82,8 +82,10 @@ class Classifier:
         block = pa.Table.from_batches(self._waiting).unify_dictionaries().combine_chunks()
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
-            # Arrow and numpy work outside the interpreter's lock. The columns share nothing, so their order is free.
-            for _ in pool.map(self._count_column, self._columns or (), block.columns):
+            # Arrow and numpy work outside the interpreter's lock. The columns share nothing, so their order is free:
+            # the longest first, so that no thread is left alone with one at the end.
+            pairs = sorted(zip(self._columns or (), block.columns, strict=True), key=lambda pair: -pair[1].nbytes)
+            for _ in pool.map(self._count_column, *zip(*pairs, strict=True)):
                 pass
 
     def _count_column(self, tally: ColumnTally, column: Any) -> None:
