@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify import expressions
-from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+from secure_ml.protection.classify.pattern_detector import TextForm
+from secure_ml.protection.classify.strict_detector import StrictDetector
 
 _INDIA = r"(?:\(?(?:\+|00)?91\)?[ .-]{0,3}|0)"
 _PATTERN = (
@@ -63,7 +64,7 @@ def _is_valid_by_plan(value: str, digits: str) -> bool:
     return bool(phonenumbers.is_valid_number(number))
 
 
-DETECTOR = PatternDetector(
+DETECTOR = StrictDetector(
     entity=Entity.PHONE,
     category=Category.PII,
     identifiability=Identifiability.DIRECT,
@@ -77,7 +78,9 @@ DETECTOR = PatternDetector(
         "cellphone",
     ),
     not_context=("type", "count", "name", "flag", "consent", "device", "model", "email", "date", "duration"),
-    alone_share=0.5,
+    # Of any ten digits in groups of 3-3-4 four in five are numbers of the North American plan.
+    least_valid=0.86,
+    alone_share=0.3,
     # Ten digits are as often the number of an order.
     ceiling_alone=0.83,
     text=TextForm(
