@@ -27,6 +27,7 @@ from secure_ml.protection.classify.lexicon import (
     word_set,
 )
 from secure_ml.protection.classify.reading import CAPITAL, CASELESS, JOINED, NUMBER, POSSESSIVE, STARTS, Reading
+from secure_ml.protection.classify.short_phones import short_phones
 from secure_ml.protection.classify.span import Span
 
 INTRODUCED, KNOWN, UNKNOWN = 0.75, 0.6, 0.4
@@ -53,11 +54,11 @@ _LONGEST_ACRONYM = 4
 def find_names(folded: str) -> list[Span]:
     """Find names, places, addresses and organisations in a folded text (``cells.fold``); they do not overlap.
 
-    Addresses are looked for first, then organisations, countries, people and places; each takes its words away from
-    the next, so that a street named after somebody is no person.
+    Each search takes its words away from the next: a street named after somebody is no person, and a short telephone
+    number, which is found here by the words around it too, no house.
     """
     reading = Reading(folded)
-    rules = (addresses, _organisations, _countries, _people, _places)
+    rules = (short_phones, addresses, _organisations, _countries, _people, _places)
     return [span for rule in rules for span in rule(reading)] if reading.size else []
 
 

@@ -95,6 +95,28 @@ def test_places_addresses_and_organisations(text: str, entity: Entity, name: str
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("call 481 7531 now", "481 7531"),
+        ("they're not answering at 329 7730", "329 7730"),
+        ("Phone: 33 93 31", "33 93 31"),
+        ("my mobile number is 481-7531.", "481-7531"),
+        ("ring me on 4817531", "4817531"),
+    ],
+)
+def test_a_short_telephone_number_is_found_where_it_is_announced(text: str, number: str) -> None:
+    assert found(text) == [(Entity.PHONE, number)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["call about 481 7531", "order 481 7531", "call at 10", "call 12345", "phone 500 of 4000", "file 481 7531 phone"],
+)
+def test_a_short_number_that_is_not_announced_is_any_number(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "customer requested part prepayment of 50000, advised charges apply",
