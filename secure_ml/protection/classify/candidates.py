@@ -79,17 +79,34 @@ def _could_be_certain(texts: Any, makeup: Makeup, pattern: TextPattern) -> Boole
 
 def _certain_candidates(texts: Any, pattern: TextPattern) -> Booleans:
     candidates = could_hold(texts, pattern.expression)
-    if pattern.form.score >= CERTAIN or not candidates.any():
-        return candidates
-    # A match is certain by the detector's check, or by a word before it.
-    texts = texts.filter(pa.array(candidates))
-    certain = np.full(len(texts), pattern.is_certain_if_valid)
-    if pattern.is_certain_if_valid and pattern.form.possible is not None:
-        certain = could_hold(texts, re.compile(pattern.form.possible, pattern.expression.flags))
-    if pattern.form.before:
-        certain |= could_hold(texts, _any_word(pattern.form.before))
-    candidates[candidates] = certain
+    if pattern.form.score < CERTAIN and candidates.any():
+        # A match is certain by the detector's check, or by a word before it.
+        backed = _could_be_backed(texts.filter(pa.array(candidates)), pattern, by_check=pattern.is_certain_if_valid)
+        candidates[candidates] = backed
     return candidates
+
+
+def could_find(texts: Any, pattern: TextPattern) -> Booleans:
+    """Say for each text whether ``pattern`` may find a span in it; False only where it finds none.
+
+    Args:
+        texts: ``pyarrow`` array of strings without nulls.
+        pattern: Where a match by itself scores nothing, its check or a word before it must have its say.
+    """
+    candidates = could_hold(texts, pattern.expression)
+    if pattern.form.score == 0 and candidates.any():
+        by_check = pattern.detector.validates and not pattern.detector.needs_context
+        candidates[candidates] = _could_be_backed(texts.filter(pa.array(candidates)), pattern, by_check=by_check)
+    return candidates
+
+
+def _could_be_backed(texts: Any, pattern: TextPattern, *, by_check: bool) -> Booleans:
+    backed = np.full(len(texts), by_check)
+    if by_check and pattern.form.possible is not None:
+        backed = could_hold(texts, re.compile(pattern.form.possible, pattern.expression.flags))
+    if pattern.form.before:
+        backed |= could_hold(texts, _any_word(pattern.form.before))
+    return backed
 
 
 @cache

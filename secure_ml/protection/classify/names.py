@@ -26,7 +26,7 @@ from secure_ml.protection.classify.lexicon import (
     WHERE,
     word_set,
 )
-from secure_ml.protection.classify.reading import CAPITAL, CASELESS, JOINED, NUMBER, POSSESSIVE, STARTS, Reading
+from secure_ml.protection.classify.reading import CAPITAL, CASELESS, JOINED, NUMBER, POSSESSIVE, STARTS, TAKEN, Reading
 from secure_ml.protection.classify.short_phones import short_phones
 from secure_ml.protection.classify.span import Span
 
@@ -127,8 +127,12 @@ def _alone(reading: Reading, index: int) -> bool:
 
 
 def _people(reading: Reading) -> Iterator[Span]:
-    for index in range(reading.size):
-        found = _person(reading, index) if reading.free(index) else None
+    for index, flags in enumerate(reading.flags):
+        # Most words are none of these, and a person is asked for at each word of each text.
+        presented = index and (reading.flags[index - 1] & INTRODUCES or reading.keys[index - 1] == "is")
+        if not (flags & (CAPITAL | NAME | TITLE) or presented) or flags & TAKEN:
+            continue
+        found = _person(reading, index)
         if found is not None:
             yield reading.take(Entity.PERSON_NAME, index, *found)
 

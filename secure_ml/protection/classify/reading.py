@@ -71,7 +71,7 @@ class Reading:
         for match in _WORD.finditer(text):
             start, stop = match.span()
             word, end = match.group(), stop
-            if word[0] <= "9" or _DIGIT.search(word):
+            if word[0] <= "9" or (not word.isalpha() and _DIGIT.search(word)):
                 key, flags = word, NUMBER
             else:
                 flags = CAPITAL if word[0].isupper() else 0 if word[0].islower() else CASELESS

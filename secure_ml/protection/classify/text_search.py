@@ -4,20 +4,19 @@ Belongs here: which pattern is asked about which text, so that RE2 rules most ou
 (detectors), the dictionary rules (names), the model's own loading (spacy_model).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from secure_ml.protection.classify.candidates import could_hold
+from secure_ml.protection.classify.candidates import could_find
 from secure_ml.protection.classify.cells import fold
 from secure_ml.protection.classify.makeup import Makeup, bounds_of, makeup_of
 from secure_ml.protection.classify.names import find_names
 from secure_ml.protection.classify.spacy_model import LanguageModel
 from secure_ml.protection.classify.span import Span
-from secure_ml.protection.classify.text import find_broken, merged, text_patterns
+from secure_ml.protection.classify.text import TextPattern, find_broken, merged, text_patterns
 
 _WORTH_COMPILING = 256
 """Texts from which on RE2, which compiles its expression anew each time, is faster than to search them all."""
@@ -57,15 +56,15 @@ class TextSearch:
         array = pa.array(folded, pa.large_string())
         makeup = makeup_of(array)
         for pattern in text_patterns().values():
-            for position in _candidates(array, makeup, pattern.expression):
+            for position in _candidates(array, makeup, pattern):
                 found[position].extend(pattern.find(folded[position]))
 
 
-def _candidates(texts: pa.Array, makeup: Makeup, expression: re.Pattern[str]) -> list[int]:
+def _candidates(texts: pa.Array, makeup: Makeup, pattern: TextPattern) -> list[int]:
     """Positions of the texts that may hold a match: by what they are made of, then by RE2."""
-    bounds = bounds_of(expression.pattern)
+    bounds = bounds_of(pattern.expression.pattern)
     # Folding leaves no digit of another script, so that this count holds for every text.
     positions = np.flatnonzero(bounds.admit_within(makeup) & (makeup.digits >= bounds.digits[0]))
     if len(positions) > _WORTH_COMPILING:
-        positions = positions[could_hold(texts.take(pa.array(positions)), expression)]
+        positions = positions[could_find(texts.take(pa.array(positions)), pattern)]
     return list(positions.tolist())
