@@ -3,7 +3,7 @@
 Both sides get the same texts in the same run: presidio-research's public labelled texts (MIT), which are no part of the
 project. Name the file by `--texts` or `SECURE_ML_TEXTS`; without it nothing is measured. `--model` names an installed
 spaCy package for presidio, and for a second column of ours; without it presidio has a blank pipeline, which finds no
-names and no places, and the page says so.
+names and no places: then the claim is about F2 alone.
 
 A word (letters, digits and underscores between other signs) counts as found where a span of its entity covers a part of
 it. Texts of even template numbers served to write the rules; the figures are of the odd ones, which nobody looked at.
@@ -32,10 +32,12 @@ from typing import Any
 
 from report import Result, report, skip
 
-CLAIM = "words of people in texts are found with a better F2 than presidio's, and scrubbed 50 times as fast"
+BETTER = "words of people in texts are found with a better F2 than presidio's"
+CLAIM = f"{BETTER}, and scrubbed 50 times as fast as with its language model"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "classification.md"
 BEGIN, END = "<!-- texts:begin -->", "<!-- texts:end -->"
 GOAL, ROUNDS = 50, 3
+SEPARATED = ";\n"
 
 BOTH = (
     "person", "place or address", "card", "phone", "e-mail", "IBAN", "IP address", "SSN", "web address",
@@ -323,8 +325,9 @@ def main(arguments: Sequence[str] = (), *, out: Any = None) -> int:
     is_better, worse = better(mine, other)
     ratio = mine.texts_a_second / other.texts_a_second
     result = Result(
-        CLAIM, round(mine.texts_a_second), round(other.texts_a_second), "texts/s", round(ratio, 1), GOAL,
-        is_better and not worse and ratio >= GOAL,
+        CLAIM if asked.model else BETTER,
+        round(mine.texts_a_second), round(other.texts_a_second), "texts/s", round(ratio, 1), GOAL,
+        is_better and not worse and (ratio >= GOAL or not asked.model),
         {
             "f2_ours": round(together(mine.scores, BOTH).f2, 4),
             "f2_peer": round(together(other.scores, BOTH).f2, 4),
@@ -353,7 +356,7 @@ def _words_of_the_page(
         speeds.append(f"presidio without a model, which finds no names, {without_model.texts_a_second:,.0f}")
     return (
         f"{len(texts):,} of presidio-research's public texts, those of odd template numbers. Texts a second of one\n"
-        f"core, searched and replaced: {'; '.join(speeds)}."
+        f"core, searched and replaced:\n{SEPARATED.join(speeds)}."
     )
 
 
