@@ -18,8 +18,8 @@ class Environment(StrEnum):
 class Action(StrEnum):
     """One thing that an actor can ask for.
 
-    `version.read` is a look outside a run. What a run reads follows from `run.start` and the stage graph. `value.reveal`
-    is to have back one value that a reversible treatment has masked.
+    `version.read` is a look outside a run. What a run reads follows from `run.start` and the stage graph.
+    `value.reveal` is to have back one value that a reversible treatment has masked.
     """
 
     RUN_START = "run.start"

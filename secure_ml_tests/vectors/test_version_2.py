@@ -177,8 +177,9 @@ def test_a_subject_has_the_token_that_it_had(earlier: Earlier) -> None:
     known = earlier.expected["tokens"]
     reader = ColumnReader(policy().columns["person"], ())
     key = secret_of(earlier, "token:subject_id")
-    tokens = Token(reader, treatments.Token(kind="token", algorithm="hmac_sha256"), "token:subject_id", key).apply(pa.array(list(known))).values
-    assert tokens.to_pylist() == list(known.values())
+    declared = treatments.Token(kind="token", algorithm="hmac_sha256")
+    tokens = Token(reader, declared, "token:subject_id", key).apply(pa.array(list(known)))
+    assert tokens.values.to_pylist() == list(known.values())
 
 
 def test_a_subject_is_on_the_side_that_it_was_on(earlier: Earlier) -> None:

@@ -24,8 +24,8 @@ FOUND = 0.4
 """Confidence below which a detector's opinion is not a finding."""
 
 
-_BLOCK_ROWS = 131_072
-_BLOCK_BYTES = 128 * 2**20
+_BLOCK_ROWS = 32_768
+_BLOCK_BYTES = 32 * 2**20
 
 
 class Classifier:
