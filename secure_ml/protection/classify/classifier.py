@@ -24,7 +24,7 @@ FOUND = 0.4
 """Confidence below which a detector's opinion is not a finding."""
 
 
-_BLOCK_ROWS = 32_768
+_BLOCK_ROWS = 16_384
 _BLOCK_BYTES = 32 * 2**20
 
 
