@@ -27,6 +27,8 @@ _LOOSE = (
 _POSSIBLE = rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}|(?:^|[^0-9A-Za-z])[+0(]|[0-9)][ .()-]{{1,3}}[0-9]"
 _NORTH_AMERICAN = re.compile(r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)|[2-9][0-9]{2})[ .-]{0,2}[2-9][0-9]{2}[ .-]?[0-9]{4}")
 _AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
+# What `_is_valid_by_plan` needs of a number: a country code, a zero at first, or the North American form.
+_HAS_A_PLAN = re.compile(rf"^\(*\+|^[^0-9]*0|^(?:{_NORTH_AMERICAN.pattern})$")
 # In the groups that people write: other ten digits with dots and dashes are versions and accounts of a ledger.
 _MOBILE = (
     r"[6-9][0-9]{9}|[6-9][0-9]{4}_[0-9]{5}|[6-9][0-9]{2}_(?:[0-9]{4}_[0-9]{3}|[0-9]{7})"
@@ -45,8 +47,8 @@ def is_possible_number(value: str) -> bool:
 def are_possible_numbers(values: Any) -> npt.NDArray[np.bool_]:
     """Say the same of every string of an Arrow array."""
     indian = expressions.whole(_INDIAN_MOBILE)(values)
-    written_as_numbers = expressions.within(_AS_WRITTEN)(values)
-    return indian | expressions.passing(values, written_as_numbers & ~indian, is_possible_number)
+    candidates = expressions.within(_AS_WRITTEN)(values) & expressions.within(_HAS_A_PLAN)(values) & ~indian
+    return indian | expressions.passing(values, candidates, is_possible_number)
 
 
 def _is_valid_by_plan(value: str, digits: str) -> bool:
