@@ -13,7 +13,7 @@ def test_both_ways_find_the_same_each_in_a_process_of_its_own(benchmark_module: 
 
     assert mine["found"] == theirs["found"]
     assert mine["found"][1] > 1_000
-    assert mine["mb"] > 0
+    assert mine["mb"] >= 0
 
 
 @pytest.mark.parametrize(("mb", "code"), [(59.0, 0), (61.0, 1)])

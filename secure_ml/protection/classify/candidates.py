@@ -9,6 +9,7 @@ Belongs here: the wider question, and cells whose text holds something for certa
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -49,36 +50,54 @@ def could_hold(texts: Any, expression: re.Pattern[str]) -> Booleans:
     return candidates | foreign
 
 
-def certain_in(texts: Any, makeup: Makeup) -> Mapping[Entity, Booleans]:
-    """Say for each entity in which of the texts ``certain_entities`` finds it.
+@dataclass(frozen=True)
+class CertainTexts:
+    """Texts that hold something for certain.
+
+    Attributes:
+        found: By entity, in which of the texts ``certain_entities`` finds it; only entities that were found.
+        shaped: By the same entities, in which texts something has the shape and the check was asked.
+    """
+
+    found: Mapping[Entity, Booleans]
+    shaped: Mapping[Entity, Booleans]
+
+
+def certain_in(texts: Any, makeup: Makeup) -> CertainTexts:
+    """Say for each entity in which of the texts it stands for certain.
 
     Args:
         texts: ``pyarrow`` array of folded strings without nulls.
         makeup: What they are made of.
-
-    Returns:
-        A boolean for each text, by entity; only entities that were found.
     """
     patterns = certain_patterns()
-    candidates = np.array([_could_be_certain(texts, makeup, pattern) for pattern in patterns])
+    held = [_holding(texts, makeup, pattern) for pattern in patterns]
+    candidates = np.array([_certain(texts, mask, pattern) for mask, pattern in zip(held, patterns, strict=True)])
     found: defaultdict[Entity, Booleans] = defaultdict(lambda: np.zeros(len(texts), np.bool_))
     positions = np.flatnonzero(candidates.any(axis=0))
     for position, text in zip(positions.tolist(), texts.take(pa.array(positions)).to_pylist(), strict=True):
-        held = [patterns[index] for index in np.flatnonzero(candidates[:, position])]
-        for entity in certain_among(held, text):
+        asked = [patterns[index] for index in np.flatnonzero(candidates[:, position])]
+        for entity in certain_among(asked, text):
             found[entity][position] = True
-    return dict(found)
+    plain = pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)
+    # RE2 does not look into texts beyond ASCII: of those only what was found is known to have the shape.
+    shaped = {
+        pattern.detector.entity: (mask & plain) | found[pattern.detector.entity]
+        for mask, pattern in zip(held, patterns, strict=True)
+        if pattern.detector.entity in found
+    }
+    return CertainTexts(dict(found), shaped)
 
 
-def _could_be_certain(texts: Any, makeup: Makeup, pattern: TextPattern) -> Booleans:
+def _holding(texts: Any, makeup: Makeup, pattern: TextPattern) -> Booleans:
     candidates = bounds_of(pattern.expression.pattern).admit_within(makeup)
     if candidates.any():
-        candidates[candidates] = _certain_candidates(texts.filter(pa.array(candidates)), pattern)
+        candidates[candidates] = could_hold(texts.filter(pa.array(candidates)), pattern.expression)
     return candidates
 
 
-def _certain_candidates(texts: Any, pattern: TextPattern) -> Booleans:
-    candidates = could_hold(texts, pattern.expression)
+def _certain(texts: Any, held: Booleans, pattern: TextPattern) -> Booleans:
+    candidates = held.copy()
     if pattern.form.score < CERTAIN and candidates.any():
         # A match is certain by the detector's check, or by a word before it.
         backed = _could_be_backed(texts.filter(pa.array(candidates)), pattern, by_check=pattern.is_certain_if_valid)

@@ -26,6 +26,7 @@ class Evidence:
         distinct_validated: Different validated values seen, counted up to a small bound.
         distinct_share: Distinct values within a block of rows over cells; 1.0 for a key.
         context: Whether the column's name speaks of the entity.
+        contrary: Whether it speaks of another thing of the same shape.
     """
 
     non_null: int
@@ -35,6 +36,7 @@ class Evidence:
     distinct_validated: int
     distinct_share: float
     context: bool
+    contrary: bool = False
 
     @property
     def pattern_share(self) -> float:
@@ -84,6 +86,9 @@ class Detector(Protocol):
 
     def in_context(self, words: str) -> bool:
         """Say whether a column's name, as ``words_of`` writes it, speaks of the entity."""
+
+    def contradicted(self, words: str) -> bool:
+        """Say whether a column's name speaks of another thing of the same shape."""
 
     def confidence(self, evidence: Evidence) -> float:
         """Combine shape, validation and context into 0..1; 0 when the entity is not there."""

@@ -62,6 +62,7 @@ class PatternDetector:
         chance: Share of unrelated values of that shape that pass ``check`` (0.1 for one check digit).
         context: Regular expressions of whole words in a column's name that speak of the entity.
         not_context: The same, for words that take the context away.
+        contrary: The same, for words of things that have the shape too: under such a name cells alone prove nothing.
         needs_context: Whether shape and validation prove nothing without the column's name.
         context_share: Share of cells of the shape that is enough when the name speaks of the entity.
         alone_share: Share of genuine cells that is enough without it.
@@ -83,6 +84,7 @@ class PatternDetector:
     check_all: Callable[[Any], npt.NDArray[np.bool_]] | None = None
     chance: float = 0.0
     not_context: tuple[str, ...] = ()
+    contrary: tuple[str, ...] = ()
     needs_context: bool = False
     context_share: float = 0.2
     alone_share: float = 0.05
@@ -125,6 +127,10 @@ class PatternDetector:
             return False
         return not (self.not_context and _words_pattern(self.not_context).search(words))
 
+    def contradicted(self, words: str) -> bool:
+        """Say whether the words of a column's name speak of another thing of the same shape."""
+        return bool(self.contrary and _words_pattern(self.contrary).search(words))
+
     def confidence(self, evidence: Evidence) -> float:
         """Combine the evidence.
 
@@ -146,7 +152,7 @@ class PatternDetector:
         return 0.70 + 0.29 * max(genuine, evidence.pattern_share / 2)
 
     def _alone(self, evidence: Evidence, genuine: float) -> float:
-        if self.needs_context or evidence.distinct_validated < self._distinct_needed():
+        if self.needs_context or evidence.contrary or evidence.distinct_validated < self._distinct_needed():
             return 0.0
         if genuine >= self.alone_share:
             return min(self.ceiling_alone, 0.60 + 0.38 * genuine)
@@ -157,14 +163,17 @@ class PatternDetector:
             return evidence.pattern_share
         if not self.chance or evidence.validated == evidence.examined:
             return evidence.pattern_share * evidence.validated_share
-        # A lower bound: what chance may have contributed, and its luck, are taken off.
+        certain = max(0.0, evidence.validated - most_by_chance(evidence.examined, self.chance))
         by_chance = self.chance * evidence.examined
-        luck = _SIGMAS * sqrt(by_chance * (1 - self.chance))
-        certain = max(0.0, evidence.validated - by_chance - luck)
         return evidence.pattern_share * certain / (evidence.examined - by_chance) if certain else 0.0
 
     def _distinct_needed(self) -> int:
         return max(1, ceil(log(_CHANCE_ALLOWED) / log(self.chance))) if self.chance > 0 else 1
+
+
+def most_by_chance(examined: int, chance: float) -> float:
+    """How many of so many unrelated values pass a check at the most: what chance gives, and four times its spread."""
+    return examined * chance + _SIGMAS * sqrt(examined * chance * (1 - chance))
 
 
 @cache

@@ -3,6 +3,7 @@
 Belongs here: counting. Must stay out: judging (detectors and the classifier do), and keeping any cell.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,17 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.classify.candidates import certain_in
 from secure_ml.protection.classify.cells import Cells, Kind
 from secure_ml.protection.classify.detector import Detector, Evidence
 from secure_ml.protection.classify.makeup import Makeup, makeup_of
+from secure_ml.protection.classify.pattern_detector import most_by_chance
+from secure_ml.protection.classify.text import text_patterns
 
 Booleans = npt.NDArray[np.bool_]
 
 _DISTINCT_KEPT = 16
 _SHORTEST_EMBEDDING = 10
+_ENOUGH_TO_TELL = 30
 
 
 @dataclass
@@ -61,7 +66,19 @@ class ColumnTally:
     distinct_at_least: int = 0
     kind: Kind | None = None
     by_detector: dict[int, DetectorTally] = field(default_factory=dict)
-    embedded: dict[Entity, int] = field(default_factory=dict)
+    in_words: Counter[Entity] = field(default_factory=Counter)
+    in_codes: Counter[Entity] = field(default_factory=Counter)
+    shaped_codes: Counter[Entity] = field(default_factory=Counter)
+
+    @property
+    def embedded(self) -> dict[Entity, int]:
+        """Cells in whose text an entity stands for certain; of codes, where it is more than chance makes of them."""
+        in_codes = {
+            entity: cells
+            for entity, cells in self.in_codes.items()
+            if not _explained_by_chance(entity, cells, of=self.shaped_codes[entity])
+        }
+        return dict(self.in_words + Counter(in_codes))
 
     def add(self, cells: Cells, detectors: Sequence[Detector]) -> None:
         """Count one block of this column."""
@@ -93,14 +110,31 @@ class ColumnTally:
             distinct_validated=len(tally.validated_hashes) if detector.validates else self.distinct_at_least,
             distinct_share=self.distinct_sum / self.non_null if self.non_null else 0.0,
             context=detector.in_context(self.words),
+            contrary=detector.contradicted(self.words),
         )
 
     def _add_embedded(self, cells: Cells, makeup: Makeup, explained: Booleans) -> None:
         searched = (makeup.lengths >= _SHORTEST_EMBEDDING) & ~explained
         counts = cells.counts[searched]
-        found = certain_in(cells.values.filter(pa.array(searched)), makeup.of(searched)) if searched.any() else {}
-        for entity, texts in found.items():
-            self.embedded[entity] = self.embedded.get(entity, 0) + int(counts[texts].sum())
+        if not searched.any():
+            return
+        texts = cells.values.filter(pa.array(searched))
+        inside = certain_in(texts, makeup.of(searched))
+        words: Booleans = pc.match_substring(texts, " ").to_numpy(zero_copy_only=False)
+        for entity, found in inside.found.items():
+            self.in_words[entity] += int(counts[found & words].sum())
+            self.in_codes[entity] += int(counts[found & ~words].sum())
+            self.shaped_codes[entity] += int(counts[inside.shaped[entity] & ~words].sum())
+
+
+def _explained_by_chance(entity: Entity, found: int, *, of: int) -> bool:
+    """Whether so many of the codes with something of the entity's shape pass its check although none holds one.
+
+    Of twelve digits in the number of an invoice a tenth are valid Aadhaar numbers. Few codes prove no such thing, and
+    are believed to hold what they seem to; so is every text of words, which may hold anything.
+    """
+    chance = text_patterns()[entity].detector.chance
+    return found < of and of >= _ENOUGH_TO_TELL and found <= most_by_chance(of, chance)
 
 
 def _shaped(detector: Detector, cells: Cells, makeup: Makeup) -> Booleans:

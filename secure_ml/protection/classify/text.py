@@ -56,13 +56,12 @@ class TextPattern:
         return Span(entity=self.detector.entity, start=start, end=end, score=score) if score > 0 else None
 
     def _score(self, folded: str, start: int, end: int) -> tuple[float, int]:
+        announced = self.before is not None and self.before.search(folded[max(0, start - _LOOK_BACK) : start])
         if self.detector.validates and self._validates_alone():
             valid_end = self._longest_valid(folded, start, end)
             if valid_end is not None:
-                return self.form.validated_score, valid_end
-        if self.before is not None and self.before.search(folded[max(0, start - _LOOK_BACK) : start]):
-            return _BEFORE_SCORE, end
-        return self.form.score, end
+                return max(self.form.validated_score, _BEFORE_SCORE if announced else 0.0), valid_end
+        return (_BEFORE_SCORE if announced else self.form.score), end
 
     def _validates_alone(self) -> bool:
         return not self.detector.needs_context

@@ -25,7 +25,7 @@ def expected(texts: list[str]) -> dict[object, list[bool]]:
 
 
 def searched(texts: pa.Array) -> dict[object, list[bool]]:
-    return {entity: found.tolist() for entity, found in certain_in(texts, makeup_of(texts)).items()}
+    return {entity: found.tolist() for entity, found in certain_in(texts, makeup_of(texts)).found.items()}
 
 
 @settings(max_examples=60, deadline=None)

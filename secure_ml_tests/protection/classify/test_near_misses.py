@@ -185,3 +185,38 @@ def test_a_few_keys_of_machines_among_many_words_leave_a_trace() -> None:
     finding = classified({"c": cells})["c"]
     assert (finding.entity, finding.category) == (Entity.SECRET, Category.PII)
     assert finding.confidence < 0.6
+
+
+@pytest.mark.parametrize(
+    ("prefix", "length", "begins"),
+    [("INV-", 12, "123456789"), ("ORD-", 16, "4"), ("PO/", 10, "123456789")],
+    ids=["invoices", "orders", "purchases"],
+)
+def test_numbers_behind_a_prefix_are_no_identifiers_because_some_pass_a_check_by_chance(
+    prefix: str, length: int, begins: str
+) -> None:
+    def code(source: random.Random) -> str:
+        return f"{prefix}{source.choice(begins)}{digits(source, length - 1)}"
+
+    finding = only(code, name="c", rows=5_000)
+    assert (finding.entity, dict(finding.embedded)) == (Entity.NONE, {})
+
+
+def test_identifiers_behind_a_prefix_are_found_for_all_that() -> None:
+    finding = only(lambda source: f"UID-{people.aadhaar(source)}", name="c")
+    assert (finding.identifiability, finding.embedded[Entity.AADHAAR]) == (Identifiability.DIRECT, ROWS)
+
+
+def test_some_identifiers_among_numbers_that_pass_by_chance_are_found() -> None:
+    def mixed(source: random.Random) -> str:
+        number = people.aadhaar(source) if source.random() < 0.1 else f"4{digits(source, 11)}"
+        return f"seen beside the number {number}"
+
+    assert only(mixed, name="c", rows=5_000).embedded[Entity.AADHAAR] > 500
+
+
+@pytest.mark.parametrize("name", ["product_code", "order_ref", "sku", "txn_no"])
+def test_ten_digits_that_repeat_are_no_telephone_numbers_under_the_name_of_a_thing(name: str) -> None:
+    finding = only(lambda source: f"98{source.randint(0, 300):08d}", name=name)
+    assert finding.entity in KEY
+    assert Entity.PHONE not in finding.also

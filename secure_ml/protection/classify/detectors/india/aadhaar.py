@@ -36,5 +36,5 @@ DETECTOR = PatternDetector(
     context=("aadh?aa?r", "adhaa?r", "uidai", "uid"),
     traces=True,
     # Not the middle of a UUID.
-    text=TextForm(pattern=rf"(?<![0-9A-Fa-f]-){_PATTERN}(?!-[0-9A-Fa-f])", score=0.4),
+    text=TextForm(pattern=rf"(?<![0-9A-Fa-f]{{4}}-){_PATTERN}(?!-[0-9A-Fa-f])", score=0.4),
 )
