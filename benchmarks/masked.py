@@ -51,9 +51,9 @@ def _column(kind: str, treatment: str, entity: str, level: str, use: Any = "neve
 COLUMNS = {
     "customer": _column("string", "token", "subject_id", "pseudonym", "administrative"),
     "full_name": _column("string", "redact", "person_name", "direct"),
-    "email": _column("string", "token", "email", "direct"),
+    "email": _column("string", "deterministic_encryption", "email", "direct"),
     "phone": _column("string", "partial_mask", "phone", "direct", "review", keep_last=4),
-    "account": _column("string", "partial_mask", "account_number", "direct"),
+    "account": _column("string", "format_preserving", "account_number", "direct"),
     "born": _column("date", "generalise_date", "date_of_birth", "quasi", "fairness", to="year"),
     "opened": _column("date", "generalise_date", "none", "none", "review", to="month"),
     "pin_code": _column("string", "generalise_geography", "pin_code", "quasi", "review", keep_first=3),

@@ -10,13 +10,17 @@ See docs/labels.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from secure_ml.vault.labels import PUBLIC, Label, LabelError, declassifier_of, join
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_ROWS_WORTH_THREADS = 1_000
 
 Scan = Callable[[Sequence[str]], "Iterator[pa.RecordBatch]"]
 """Opens one pass over the named columns, in that order."""
@@ -132,7 +136,7 @@ class Dataset:
 
         A column's label is the join of the labels of what its function is handed, lowered if that function is a
         registered declassifier, and never less than what the rows' presence tells. A pass calls the functions of the
-        columns that it asks for, and reads what they read.
+        columns that it asks for, side by side on threads, and reads what they read.
 
         Args:
             outputs: the columns made. `copied` gives those that pass through.
@@ -150,11 +154,14 @@ class Dataset:
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             reads = dict.fromkeys(name for column in columns for name in made[column].reads)
             wanted = pa.schema([schema.field(name) for name in columns])
-            # How many rows there are is known from any column.
-            for batch in source.scan(tuple(reads) or source.schema.names[:1]):
-                cells = [_cells(made[name], batch) for name in columns]
-                if batch.num_rows:
-                    yield pa.RecordBatch.from_arrays(cells, schema=wanted)
+            # Arrow, numpy and ciphers work outside the interpreter's lock, and no column waits for another.
+            with ThreadPoolExecutor(pa.cpu_count()) as pool:
+                # How many rows there are is known from any column.
+                for batch in source.scan(tuple(reads) or source.schema.names[:1]):
+                    each = pool.map if batch.num_rows >= _ROWS_WORTH_THREADS else map
+                    cells = list(each(partial(_cells, batch=batch), [made[name] for name in columns]))
+                    if batch.num_rows:
+                        yield pa.RecordBatch.from_arrays(cells, schema=wanted)
 
         return Dataset(schema, labels, scan, section_column, self.origins, summary, self.presence)
 

@@ -2,6 +2,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Barrier
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -242,3 +243,26 @@ def test_files_pass_as_a_dataset_and_come_back() -> None:
     assert set(made.labels.values()) == {STRICTEST}
     with pytest.raises(DatasetError, match="not artefacts"):
         read_artefacts(table())
+
+
+def test_the_columns_of_a_large_batch_are_made_side_by_side_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pa, "cpu_count", lambda: 2)
+    rows, together = 5_000, Barrier(2, timeout=60)
+    batch = pa.record_batch({"a": pa.array(range(rows)), "b": pa.array(range(rows, 2 * rows))})
+    wide = from_batches([batch], schema=batch.schema, labels={"a": PUBLIC, "b": PUBLIC})
+
+    def waiting(column: pa.Array) -> pa.Array:
+        together.wait()  # for ever, if one column waited for the other
+        return pc.add(column, 1)
+
+    outputs = [Output(name, pa.int64(), (name,), waiting) for name in ("b", "a")]
+    (made,) = wide.map(outputs).scan()
+    assert made.schema.names == ["b", "a"]
+    assert (made["a"][0].as_py(), made["b"][0].as_py()) == (1, rows + 1)
+
+
+def test_a_fault_in_a_column_of_a_large_batch_is_told() -> None:
+    batch = pa.record_batch({"a": pa.array(range(5_000))})
+    wide = from_batches([batch], schema=batch.schema, labels={"a": PUBLIC})
+    with pytest.raises(DatasetError, match="column b"):
+        list(wide.map([*copied(batch.schema, ["a"]), Output("b", pa.int64(), ("a",), lambda column: None)]).scan())

@@ -4,8 +4,9 @@ Belongs here: loading by name, spaCy's words for entities, long texts. Must stay
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -42,18 +43,20 @@ class LanguageModel:
     Attributes:
         name: of the package.
         version: of the package, for records.
+        turn: whose turn it is: a pipeline's zone of memory is of one reader at a time.
     """
 
     name: str
     version: str
     pipeline: Any
+    turn: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def names(self, texts: Sequence[str]) -> list[list[Span]]:
         """Find the names in each text, in the order of the texts; the words of the texts are not kept."""
         pieces = [(piece, (index, start)) for index, text in enumerate(texts) for start, piece in _pieces(text)]
         found: list[list[Span]] = [[] for _ in texts]
         # Outside of a zone, a pipeline keeps every word that it ever saw.
-        with self.pipeline.memory_zone():
+        with self.turn, self.pipeline.memory_zone():
             for document, (index, start) in self.pipeline.pipe(pieces, as_tuples=True):
                 for named in document.ents:
                     entity = _ENTITIES.get(named.label_)
