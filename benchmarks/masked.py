@@ -1,9 +1,9 @@
-"""Claim: raw to masked, ten million rows of twelve columns, takes at most 1.5 times what plain files would take.
+"""Claim: raw to masked, ten million rows of twelve columns, takes 1.5 times as long as plain files at most.
 
 Ours: `masked` of a stored, encrypted raw version, through the door of a real installation: read, verify and decrypt,
 treat, encrypt, digest, commit. Peer: the same rows from plain Parquet, through the same treatments, to plain Parquet.
-In turn, each in a fresh process. Peak memory is told beside that of a tenth of the rows. The shares are of the
-processor's time: reading and decrypting alone, treating, and all that storing adds.
+In turn, each in a fresh process. Memory is bounded if the peak is at most 1.3 times that of a tenth of the rows. The
+shares are of the processor's time: reading and decrypting alone, treating, and all that storing adds.
 
 Every column has another treatment. None is free text, whose cost is its length's (`benchmarks/text.py`). The table is
 written by another process. The checks are passed unlooked: their cost is not masking's.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from secure_ml.vault.dataset import Dataset
     from secure_ml.vault.door import Door
 
-ROWS, FRACTION, GOAL, SEED = 10_000_000, 10, 1.5, 20_240_101
+ROWS, FRACTION, GOAL, GROWTH, SEED = 10_000_000, 10, 1.5, 1.3, 20_240_101
 CHUNK_ROWS, ENVIRONMENT, WHOLE = 250_000, "training", ""
 _FEATURE = {"kind": "feature", "reason": "the purpose needs it"}
 
@@ -267,7 +267,7 @@ def main(rows: int = ROWS) -> int:
     cpu = sum(large[f"{share}_cpu"] for share in ("decrypt", "mask", "encrypt"))
     shares = {share: round(large[f"{share}_cpu"] / cpu, 3) for share in ("decrypt", "mask", "encrypt")}
     result = at_most(
-        f"raw to masked takes at most {GOAL} times the time of plain files",
+        f"raw to masked takes at most {GOAL} times the time of plain files, in bounded memory",
         ours=large["seconds"],
         peer=plain["seconds"],
         unit="seconds",
@@ -279,6 +279,7 @@ def main(rows: int = ROWS) -> int:
         peak_mb=round(large["peak_mb"]),
         peak_mb_of_a_tenth=round(small["peak_mb"]),
     )
+    result = replace(result, holds=result.holds and large["peak_mb"] <= GROWTH * small["peak_mb"])
     table = [
         [f"{rows:,} rows through the door", f"{large['seconds']:.1f}", f"{cpu:.1f}", f"{large['peak_mb']:.0f}"],
         ["the same between plain files", f"{plain['seconds']:.1f}", f"{plain['cpu']:.1f}", f"{plain['peak_mb']:.0f}"],

@@ -247,9 +247,11 @@ def read_part(
         try:
             parquet = pq.ParquetFile(committed, decryption_properties=properties)
             _require_format(parquet, file.path)
-            for batch in parquet.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
-                found += batch.num_rows
-                yield pa.RecordBatch.from_arrays([batch[name] for name in names], schema=wanted)
+            for group in range(parquet.num_row_groups):
+                # One reader for all groups would keep what each of them needed until the last one is read.
+                for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names, use_threads=False):
+                    found += batch.num_rows
+                    yield pa.RecordBatch.from_arrays([batch[name] for name in names], schema=wanted)
         except (pa.ArrowException, OSError, KeyServiceError) as error:
             raise Tampered(f"{file.path}: cannot be decrypted with its keys ({type(error).__name__})") from None
     if found != rows:

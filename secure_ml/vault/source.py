@@ -168,11 +168,13 @@ def _parquet(policy: Policy, path: Path) -> Dataset:
         try:
             with pq.ParquetFile(path) as file:
                 read = [named[name] for name in columns]
-                for batch in file.iter_batches(_BATCH_ROWS, columns=read, use_threads=False):
-                    arrays = [_plain_cells(batch[named[field.name]], field, path) for field in wanted]
-                    plain = pa.RecordBatch.from_arrays(arrays, schema=wanted)
-                    _refuse_huge_cells(plain, limit=policy.source.max_cell_bytes, place=str(path))
-                    yield plain
+                for group in range(file.num_row_groups):
+                    # One reader for all groups would keep what each of them needed until the last one is read.
+                    for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=read, use_threads=False):
+                        arrays = [_plain_cells(batch[named[field.name]], field, path) for field in wanted]
+                        plain = pa.RecordBatch.from_arrays(arrays, schema=wanted)
+                        _refuse_huge_cells(plain, limit=policy.source.max_cell_bytes, place=str(path))
+                        yield plain
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{path}: damaged Parquet file ({type(error).__name__}); deliver it again") from None
 
