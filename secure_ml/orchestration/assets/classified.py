@@ -18,7 +18,7 @@ def build(project: Project, environment: str) -> dg.AssetsDefinition:
         environment,
         Stage.CLASSIFIED,
         description="What each column of raw was found to hold, and whom it singles out: counts. Never a value.",
-        kinds={"presidio", "encrypted"},
+        kinds={"encrypted"},
         reads={"raw": Stage.RAW},
         automation=when_inputs_pass(),
     )

@@ -1,6 +1,7 @@
 """scrub_text: free text with each identifier in it replaced by its kind ("<PHONE>").
 
-Belongs here: spans of the search and of the row itself, joined and replaced. Must stay out: detection.
+Belongs here: spans of the search and of the row itself, joined and handed to presidio-anonymizer. Must stay out:
+detection.
 
 It stays personal data: a remark can name a person without any identifier in it. So its label is not lowered, and
 nothing may call it anonymous.
@@ -8,8 +9,8 @@ nothing may call it anonymous.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,9 @@ from secure_ml.protection.classify.text_search import TextSearch
 from secure_ml.protection.mask.own_identifiers import SearchedText
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 from secure_ml.protection.parse import composed_text
+
+if TYPE_CHECKING:
+    from presidio_anonymizer import AnonymizerEngine
 
 _SURE = 1.0
 _WORDS = {Entity.NONE: "IDENTIFIER", Entity.EMPLOYER: "ORGANISATION"}
@@ -102,14 +106,21 @@ class _Candidate:
         return _replaced(self._text, merged([*self._found, *spans])) if spans else self._without_own
 
 
-def _replaced(text: str, spans: Iterable[Span]) -> str:
+def _replaced(text: str, spans: Sequence[Span]) -> str:
     """The text with a word for each span; neighbouring spans of one kind become one word."""
-    pieces: list[str] = []
-    written, last = 0, None
-    for span in spans:
-        word = f"<{_WORDS.get(span.entity, span.entity.upper())}>"
-        between = text[written : span.start]
-        if word != last or between.strip():
-            pieces += [between, word]
-        written, last = span.end, word
-    return "".join([*pieces, text[written:]])
+    from presidio_anonymizer.entities import ConflictResolutionStrategy, RecognizerResult
+
+    if not spans:
+        return text
+    found = [RecognizerResult(_WORDS.get(s.entity, s.entity.upper()), s.start, s.end, s.score) for s in spans]
+    result = _engine().anonymize(
+        text=text, analyzer_results=found, conflict_resolution=ConflictResolutionStrategy.REMOVE_INTERSECTIONS
+    )
+    return str(result.text)
+
+
+@cache
+def _engine() -> "AnonymizerEngine":
+    from presidio_anonymizer import AnonymizerEngine
+
+    return AnonymizerEngine()
