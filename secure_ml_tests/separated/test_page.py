@@ -158,7 +158,7 @@ def write_project(folder: Path) -> None:
     content = attributes()
     whole_way(content)
     write_policy(folder, content)
-    (folder / "table.csv").write_text(as_csv(rows(300, members=200)), encoding="utf-8")
+    (folder / "table.csv").write_text(as_csv(rows(900, members=600)), encoding="utf-8")
 
 
 def test_what_the_page_says_runs_a_project_to_its_end(installed: Installed) -> None:
