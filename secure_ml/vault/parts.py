@@ -31,13 +31,13 @@ from secure_ml.vault.dataset import DatasetError
 from secure_ml.vault.errors import AccessRefused, Tampered, UnknownFormat
 from secure_ml.vault.labels import Label
 from secure_ml.vault.manifest import Part
+from secure_ml.vault.parquet_batches import batches_of
 
 _FORMAT = "secure_ml/part/2"
 _FORMAT_KEY = "format"
 _STORABLE = frozenset(
     [pa.string(), pa.binary(), pa.bool_(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.date32()]
 )
-_BATCH_ROWS = 10_000
 
 
 def part_file(section: str, bucket: int) -> str:
@@ -247,11 +247,9 @@ def read_part(
         try:
             parquet = pq.ParquetFile(committed, decryption_properties=properties)
             _require_format(parquet, file.path)
-            for group in range(parquet.num_row_groups):
-                # One reader for all groups would keep what each of them needed until the last one is read.
-                for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names, use_threads=False):
-                    found += batch.num_rows
-                    yield pa.RecordBatch.from_arrays([batch[name] for name in names], schema=wanted)
+            for batch in batches_of(parquet, names):
+                found += batch.num_rows
+                yield pa.RecordBatch.from_arrays([batch[name] for name in names], schema=wanted)
         except (pa.ArrowException, OSError, KeyServiceError) as error:
             raise Tampered(f"{file.path}: cannot be decrypted with its keys ({type(error).__name__})") from None
     if found != rows:

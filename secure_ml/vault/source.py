@@ -20,12 +20,12 @@ from secure_ml.policy.project import Policy
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import SourceError
 from secure_ml.vault.labels import STRICTEST, Label, declared_label
+from secure_ml.vault.parquet_batches import BATCH_ROWS, batches_of
 
 if TYPE_CHECKING:
     from sqlalchemy import CursorResult
 
 _BLOCK_BYTES = 1 << 20
-_BATCH_ROWS = 10_000
 
 
 def open_source(policy: Policy, *, folder: Path, partition: str, environ: Mapping[str, str]) -> Dataset:
@@ -168,13 +168,11 @@ def _parquet(policy: Policy, path: Path) -> Dataset:
         try:
             with pq.ParquetFile(path) as file:
                 read = [named[name] for name in columns]
-                for group in range(file.num_row_groups):
-                    # One reader for all groups would keep what each of them needed until the last one is read.
-                    for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=read, use_threads=False):
-                        arrays = [_plain_cells(batch[named[field.name]], field, path) for field in wanted]
-                        plain = pa.RecordBatch.from_arrays(arrays, schema=wanted)
-                        _refuse_huge_cells(plain, limit=policy.source.max_cell_bytes, place=str(path))
-                        yield plain
+                for batch in batches_of(file, read):
+                    arrays = [_plain_cells(batch[named[field.name]], field, path) for field in wanted]
+                    plain = pa.RecordBatch.from_arrays(arrays, schema=wanted)
+                    _refuse_huge_cells(plain, limit=policy.source.max_cell_bytes, place=str(path))
+                    yield plain
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{path}: damaged Parquet file ({type(error).__name__}); deliver it again") from None
 
@@ -230,7 +228,7 @@ class _SqlSource:
             with self._query() as result:
                 found = [str(name) for name in result.keys()]  # noqa: SIM118 - as above
                 order = [found.index(names[shown.index(name)]) for name in columns]
-                for chunk in result.partitions(_BATCH_ROWS):
+                for chunk in result.partitions(BATCH_ROWS):
                     cells = [pa.array([_text(row[i]) for row in chunk], pa.string()) for i in order]
                     batch = pa.RecordBatch.from_arrays(cells, schema=wanted)
                     _refuse_huge_cells(batch, limit=self._policy.source.max_cell_bytes, place=self.place)

@@ -257,11 +257,16 @@ def separated(*, change: Change | None = None, started: bool = True) -> Iterator
             made.stop()
 
 
+def project_rows() -> list[dict[str, str]]:
+    """The table of a project here: so many people that no side of a keyed split is likely to hold one outcome."""
+    return rows(900, members=600)
+
+
 def add_project(made: Separated, content: Attributes) -> Path:
     """Puts a policy and its table where the kernel looks for projects: in a folder that no run may write."""
     folder = made.projects / str(content["project"])
     write_policy(folder, content)
-    (folder / "table.csv").write_text(as_csv(rows(300, members=200)), encoding="utf-8")
+    (folder / "table.csv").write_text(as_csv(project_rows()), encoding="utf-8")
     return folder
 
 

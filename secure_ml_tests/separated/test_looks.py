@@ -21,10 +21,11 @@ from secure_ml_tests.fakes.separated import (
     SCIENTIST,
     Separated,
     give_roles,
+    project_rows,
     separated,
     whole_way,
 )
-from secure_ml_tests.fakes.small_project import IDENTIFIERS, Attributes, attributes, rows
+from secure_ml_tests.fakes.small_project import IDENTIFIERS, Attributes, attributes
 from secure_ml_tests.separated.test_people import MAIN
 
 pytestmark = pytest.mark.journey
@@ -172,7 +173,7 @@ def test_a_grant_opens_its_columns_to_its_person_for_its_purpose_until_it_is_end
         "stage": {**MASKED, "columns": ["income"]},
     }
     said = looks(made, SCIENTIST, **tries)
-    table = rows(300, members=200)
+    table = project_rows()
     assert said.pop("granted") == {name: [row[name] for row in table] for name in GRANTED["columns"]}
     assert {name: words[:14] for name, words in said.items()} == dict.fromkeys(said, "AccessRefused:")
     read = [e for e in logged(made, "person:lin", "allowed") if e["details"]["columns"] == GRANTED["columns"]]
@@ -193,7 +194,7 @@ def test_an_administrator_reads_nothing_whatever_other_role_they_have(made: Sepa
 
 
 def test_the_group_gives_ciphertext_and_nothing_else(made: Separated) -> None:
-    words = [row[name] for row in rows(300, members=200) for name in IDENTIFIERS]
+    words = [row[name] for row in project_rows() for name in IDENTIFIERS]
     said = made.as_user(SCIENTIST, REACH, json.dumps(words))
     assert said.returncode == 0, said.stderr
     found = json.loads(said.stdout)
@@ -232,7 +233,7 @@ def test_of_what_a_scientist_sees_under_a_grant_the_steward_alone_has_a_value_ba
     masked = {**MASKED, "columns": [*REVERSIBLE, "region"]}
     granted(made, {**masked, "columns": list(REVERSIBLE)})
     seen = looks(made, SCIENTIST, masked=masked)["masked"]
-    people = [row for row in rows(300, members=200) if row["agreed"] == "yes"]
+    people = [row for row in project_rows() if row["agreed"] == "yes"]
     assert len(seen["email"]) == len(people)
     for column in REVERSIBLE:
         said = reveal(made, STEWARD, seen[column][11], column)

@@ -19,8 +19,8 @@ import pytest
 
 from secure_ml_tests.docs.pages import ROOT
 from secure_ml_tests.fakes.needed import need
-from secure_ml_tests.fakes.separated import lay_out_code, require_root, whole_way
-from secure_ml_tests.fakes.small_project import as_csv, attributes, rows, write_policy
+from secure_ml_tests.fakes.separated import lay_out_code, project_rows, require_root, whole_way
+from secure_ml_tests.fakes.small_project import as_csv, attributes, write_policy
 
 pytestmark = pytest.mark.journey
 
@@ -158,7 +158,7 @@ def write_project(folder: Path) -> None:
     content = attributes()
     whole_way(content)
     write_policy(folder, content)
-    (folder / "table.csv").write_text(as_csv(rows(900, members=600)), encoding="utf-8")
+    (folder / "table.csv").write_text(as_csv(project_rows()), encoding="utf-8")
 
 
 def test_what_the_page_says_runs_a_project_to_its_end(installed: Installed) -> None:
