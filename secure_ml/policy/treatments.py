@@ -151,11 +151,14 @@ class GeneraliseDate(TreatmentModel):
     oldest: int = Field(
         default=90, ge=1, le=120, description="For `age`: everybody of this age and above is given this age."
     )
+    step: int = Field(default=1, ge=1, le=60, description="For `age`: width of its bands, named by their first age.")
 
     @model_validator(mode="after")
     def _age_at_a_day(self) -> "GeneraliseDate":
         if (self.to == "age") != (self.at is not None):
             raise ValueError("`at` is given for `to: age`, and for nothing else")
+        if self.to != "age" and self.step != 1:
+            raise ValueError("`step` is given for `to: age` only")
         return self
 
 
@@ -196,10 +199,11 @@ class GeneraliseCategory(TreatmentModel):
     leaves = Leaves.QUASI_AT_MOST
     kind: Literal["generalise_category"]
     groups: Mapping[str, tuple[str, ...]] = Field(
-        min_length=1,
+        default={},
         description="Each group with its values; a value that is a group's name stands for that group, so that groups "
         "have groups.",
     )
+    stay: tuple[str, ...] = Field(default=(), description="Values that many people share, and that stay as they are.")
     level: int = Field(default=1, ge=1, description="How many steps up from the value; the top is never passed.")
     otherwise: str | None = Field(
         default=None,
@@ -224,10 +228,19 @@ class GeneraliseCategory(TreatmentModel):
                 passed.add(name)
         return groups
 
+    @model_validator(mode="after")
+    def _each_value_once(self) -> "GeneraliseCategory":
+        if not self.groups and not self.stay:
+            raise ValueError("give groups, or values that stay")
+        above = {member for members in self.groups.values() for member in members}
+        if len(set(self.stay)) != len(self.stay) or above & set(self.stay):
+            raise ValueError("a value stays, or stands in one group")
+        return self
+
     def group_of(self) -> dict[str, str]:
-        """The group of each value, `level` steps up."""
+        """The group of each value, `level` steps up; a value that stays is its own."""
         above = {member: name for name, members in self.groups.items() for member in members}
-        found = {}
+        found = {value: value for value in self.stay}
         for value in above.keys() - self.groups.keys():
             group = above[value]
             for _ in range(self.level - 1):

@@ -7,6 +7,7 @@ from secure_ml.policy import treatments
 from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.treatments import (
+    GeneraliseCategory,
     GeneraliseDate,
     GeneraliseGeography,
     GeneraliseNumber,
@@ -43,7 +44,7 @@ def describe_treatment(column: ColumnPolicy) -> str:
         case treatments.GeneraliseGeography() as spec:
             return _generalise_geography(spec, column.entity)
         case treatments.GeneraliseCategory() as spec:
-            return f"one of {_count(len(set(spec.group_of().values())), 'group')}"
+            return _generalise_category(spec)
         case treatments.TopBottomCode() as spec:
             return _top_bottom_code(spec)
         case treatments.DateShift() as spec:
@@ -51,6 +52,11 @@ def describe_treatment(column: ColumnPolicy) -> str:
         case treatments.Surrogate() as spec:
             invented = spec.kind_for(column.entity).replace("_", " ")
             return f"an invented {invented} for each {spec.by}"
+
+
+def _generalise_category(spec: GeneraliseCategory) -> str:
+    groups = len(set(spec.group_of().values()))
+    return f"one of {_count(groups, 'group')}" if spec.groups else f"one of {_count(groups, 'value')}, all else as one"
 
 
 def _partial_mask(spec: PartialMask) -> str:
@@ -64,7 +70,8 @@ def _partial_mask(spec: PartialMask) -> str:
 
 def _generalise_date(spec: GeneraliseDate) -> str:
     if spec.at is not None:
-        return f"age on {spec.at.isoformat()}, {spec.oldest} and above as one"
+        bands = "age" if spec.step == 1 else f"age in bands of {spec.step} years"
+        return f"{bands} on {spec.at.isoformat()}, {spec.oldest} and above as one"
     return "year only" if spec.to == "year" else f"year and {spec.to} only"
 
 

@@ -56,7 +56,9 @@ class GeneraliseDate(ColumnTreatment):
                 week = pc.iso_calendar(dates)
                 return _period(pc.struct_field(week, "iso_year"), "W", pc.struct_field(week, "iso_week"), width=2)
             case "age":
-                return _ages(dates, at=self.spec.at or date.max, oldest=self.spec.oldest)
+                ages = _ages(dates, at=self.spec.at or date.max, oldest=self.spec.oldest)
+                # Whole numbers are divided without a remainder, so that an age falls to the first of its band.
+                return pc.multiply(pc.divide(ages, self.spec.step), self.spec.step)
 
 
 def is_generalised_date(values: pa.Array, spec: GeneraliseDatePolicy) -> pa.Array:
@@ -64,7 +66,8 @@ def is_generalised_date(values: pa.Array, spec: GeneraliseDatePolicy) -> pa.Arra
     if spec.to in _FORMS:
         return pc.match_substring_regex(values, _FORMS[spec.to])
     low, high = _YEARS if spec.to == "year" else (0, spec.oldest)
-    return pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
+    inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
+    return pc.and_(inside, pc.equal(pc.multiply(pc.divide(values, spec.step), spec.step), values))
 
 
 def _ages(births: pa.Array, *, at: date, oldest: int) -> pa.Array:

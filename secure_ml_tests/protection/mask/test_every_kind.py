@@ -111,6 +111,12 @@ def test_a_treatment_is_described_in_words_of_its_own(kind: str, number: int) ->
         ("string", {"kind": "generalise_geography", "drop_last": 3}, "region (without the last 3 characters)"),
         ("number", {"kind": "generalise_geography", "decimals": 1}, "degrees with 1 decimal"),
         ("string", {"kind": "generalise_category", "groups": {"a": ["x"], "b": ["y"]}}, "one of 2 groups"),
+        ("string", {"kind": "generalise_category", "stay": ["a", "b"]}, "one of 2 values, all else as one"),
+        (
+            "date",
+            {"kind": "generalise_date", "to": "age", "at": "2024-06-30", "step": 5},
+            "age in bands of 5 years on 2024-06-30, 90 and above as one",
+        ),
         ("number", {"kind": "top_bottom_code", "bottom": 1.5, "top": 90}, "cut off below 1.5 and above 90"),
         ("date", {"kind": "top_bottom_code", "bottom": "1934-01-01"}, "cut off below 1934-01-01"),
         ("date", {"kind": "date_shift", "max_days": 30}, "moved by up to 30 days, all dates of a subject alike"),

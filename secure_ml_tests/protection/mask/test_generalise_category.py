@@ -77,12 +77,29 @@ def test_it_may_be_a_feature_with_its_groups_as_categories() -> None:
         ({"a": ["b"], "b": ["a"]}, "among its own groups"),
         ({"a": ["a"]}, "among its own groups"),
         ({"a": ["b"], "b": ["c", "x"], "c": ["a"]}, "among its own groups"),
-        ({}, "at least 1"),
+        ({}, "give groups, or values that stay"),
     ],
 )
 def test_a_hierarchy_that_is_none_is_refused(groups: dict[str, list[str]], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         GeneraliseCategory.model_validate({"kind": "generalise_category", "groups": groups})
+
+
+def test_values_that_stay_are_all_that_is_left_of_the_others() -> None:
+    declared = {"kind": "generalise_category", "stay": ["north", "south"], "otherwise": "elsewhere"}
+    treated = treat(policy_with(declared), [" north", "south", "a hut of one's own", None])
+    assert treated.values.to_pylist() == ["north", "south", "elsewhere", None]
+    assert treated.unknown == 1
+    spec = GeneraliseCategory.model_validate(declared)
+    assert count_untreated(pa.array(["north", "elsewhere", "a hut of one's own", None]), spec) == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"stay": ["a", "a"]}, {"stay": ["x"], "groups": {"a": ["x"]}}, {"stay": [], "groups": {}}]
+)
+def test_a_value_stays_or_is_grouped_and_not_both(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"stays?"):
+        GeneraliseCategory.model_validate({"kind": "generalise_category", **fields})
 
 
 def test_codes_are_declared_as_text() -> None:

@@ -64,9 +64,19 @@ def test_a_date_that_was_not_generalised_is_found() -> None:
         assert count_untreated(pa.array(cells), GeneraliseDate(kind="generalise_date", to=to)) == wrong
     age = GeneraliseDate(kind="generalise_date", to="age", at=date(2024, 1, 1), oldest=80)
     assert count_untreated(pa.array([0, 80, 81, -1, None, 1990]), age) == 3
+    bands = GeneraliseDate(kind="generalise_date", to="age", at=date(2024, 1, 1), oldest=80, step=10)
+    assert count_untreated(pa.array([0, 80, 90, 55, None, 50]), bands) == 2
 
 
-@pytest.mark.parametrize("fields", [{"to": "age"}, {"to": "year", "at": "2024-01-01"}, {"to": "day"}])
+def test_ages_fall_to_the_first_of_their_band() -> None:
+    born = ["2023-06-01", "2014-01-01", "2014-01-02", "1984-05-05", "1930-01-01", "2025-01-01"]
+    assert when("age", born, at="2024-01-01", step=10) == [0, 10, 0, 30, 90, None]
+    assert when("age", born, at="2024-01-01", step=20, oldest=70) == [0, 0, 0, 20, 60, None]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"to": "age"}, {"to": "year", "at": "2024-01-01"}, {"to": "day"}, {"to": "year", "step": 5}]
+)
 def test_a_day_is_named_for_an_age_and_for_nothing_else(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         GeneraliseDate.model_validate({"kind": "generalise_date", **fields})
