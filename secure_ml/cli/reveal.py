@@ -10,6 +10,8 @@ from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, find_pr
 from secure_ml.cli.screen import err, harmless
 from secure_ml.protection.mask.revealing import LONGEST_CELL, RevealValue, reveal
 
+_NOT_UNICODE = "a byte of it is not UTF-8: see that the terminal's locale is, such as LC_ALL=C.UTF-8, and try again"
+
 
 def reveal_value(
     project: Annotated[str, typer.Argument(help="The project that masked the value.")],
@@ -26,6 +28,11 @@ def reveal_value(
     """
     installation = open_state()
     find_project(installation, project)
+    masked_value = _given()
+    if not all(map(_is_unicode, (column, partition, masked_value, case, reason))):
+        raise typer.BadParameter(
+            "a byte is not UTF-8: set the terminal's locale, such as LC_ALL=C.UTF-8, and try again"
+        )
     answer = reveal(
         installation.kernel,
         RevealValue(
@@ -33,7 +40,7 @@ def reveal_value(
             project=project,
             partition=partition,
             column=column,
-            masked_value=_given(),
+            masked_value=masked_value,
             case=case,
             reason=reason,
         ),
@@ -43,12 +50,20 @@ def reveal_value(
     sys.stdout.write(value + "\n")
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether it can be sent; Python takes a byte that is no UTF-8 for half a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _given() -> str:
     """One masked value, as it was typed or piped in."""
     if sys.stdin.isatty():
         typed: str = typer.prompt("masked value", hide_input=True, err=True)
         return typed
-    value, _, more = sys.stdin.read(LONGEST_CELL + 2).partition("\n")
+    try:
+        value, _, more = sys.stdin.read(LONGEST_CELL + 2).partition("\n")
+    except UnicodeDecodeError:
+        raise typer.BadParameter(_NOT_UNICODE) from None
     if more or not value:
         raise typer.BadParameter("give one masked value on standard input, in one line")
     return value

@@ -86,6 +86,8 @@ def test_a_value_that_was_never_made_is_in_no_message(typed: Typed, given: str) 
         ("ds1_zorblax", (PROJECT, *WHY)),
         ("", (PROJECT, "email", "ds1_zorblax", *WHY)),
         ("ds1_zorblax", (PROJECT, "email", *WHY, "--environment", "staging")),
+        ("quillfeather\udce9", (PROJECT, "email", *WHY)),
+        ("ds1_zorblax", (PROJECT, "email", *WHY[:2], "--reason", "quillfeather\udce9 asked for it")),
     ],
 )
 def test_what_is_asked_for_wrongly_is_told_before_the_kernel_is_asked(
@@ -94,6 +96,16 @@ def test_what_is_asked_for_wrongly_is_told_before_the_kernel_is_asked(
     said = typed("steward", given, *arguments)
     assert (said.code, said.out) == (2, "")
     assert "quillfeather" not in said.err
+
+
+def test_a_byte_on_standard_input_that_is_not_utf_8_is_told_without_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reveal.sys, "stdin", io.TextIOWrapper(io.BytesIO(b"quillfeather\xe9"), "utf-8"))
+    with pytest.raises(typer.BadParameter, match="not UTF-8") as refused:
+        reveal._given()
+    assert "quillfeather" not in str(refused.value)
+    assert refused.value.__cause__ is None
 
 
 def test_no_option_takes_the_masked_value() -> None:

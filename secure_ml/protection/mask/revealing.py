@@ -206,11 +206,18 @@ def _refusal(request: RevealValue, policy: Policy) -> str:
         return f"the policy of {policy.project} has no partition of that key: name the one that the value stands in"
     if _CASE.fullmatch(request.case) is None:
         return "say for which case, by its number: 1 to 32 letters, digits, '.', '_', '/' and '-'; no name of a person"
+    if (cell := _bare(request.masked_value)) and cell in _bare(request.case):
+        return "the number of the case is the masked value: say for which case, since the log keeps its number"
     if not SHORTEST_REASON <= len(request.reason.strip()) <= LONGEST_REASON:
         return f"say why, for the audit log, in {SHORTEST_REASON} to {LONGEST_REASON} characters"
     if not 1 <= len(request.masked_value) <= LONGEST_CELL:
         return f"a masked value has 1 to {LONGEST_CELL} characters; give one value"
     return ""
+
+
+def _bare(text: str) -> str:
+    """Its letters and digits alone, however they are grouped and written."""
+    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def _words(request: RevealValue) -> str:
@@ -225,7 +232,7 @@ def _inverted(treatment: Reversible, masked_value: str) -> str | None:
     try:
         cell = pa.array([masked_value], pa.string()).cast(treatment.output_type)
         (value,) = treatment.invert(cell).to_pylist()
-    except pa.ArrowException:
-        # Its text may quote the cell.
+    except (pa.ArrowException, UnicodeEncodeError):
+        # Its text may quote the cell, and half a surrogate pair, as a terminal gives for a broken byte, is in no cell.
         return None
     return None if value is None else str(value)

@@ -169,6 +169,17 @@ def test_a_request_that_does_not_say_all_that_it_must_is_refused_and_in_the_log(
         assert typed not in str(entry)
 
 
+@pytest.mark.parametrize(
+    ("cell", "case"), [("9876543210", "9876543210"), ("98765 43210", "c/98765-43210"), ("K4x", "k4X")]
+)
+def test_a_masked_value_is_not_taken_for_the_number_of_a_case(kept: Masked, cell: str, case: str) -> None:
+    with pytest.raises(AccessRefused, match="the number of the case is the masked value"):
+        kept.ask(masked_value=cell, case=case)
+    (entry,) = kept.told(1)
+    assert entry.outcome == "refused"
+    assert case not in str(entry)
+
+
 def test_an_unknown_project_is_told_as_such(kept: Masked) -> None:
     with pytest.raises(NoSuchProject, match="there are: clinic"):
         kept.ask(project="dental")
@@ -194,6 +205,14 @@ def test_what_the_project_never_made_is_refused_without_its_text(kept: Masked, v
     allowed, failed = kept.told(2)
     assert (allowed.outcome, failed.outcome, failed.details["error"]) == ("allowed", "failed", "NotMaskedHere")
     assert failed.actor == "person:steward-1"
+
+
+def test_a_cell_with_half_a_surrogate_pair_is_refused_and_in_the_log_like_any_other(kept: Masked) -> None:
+    place = {"environment": ENVIRONMENT, "project": PROJECT, "partition": "", "column": "email"}
+    request = RevealValue(**place, masked_value="a\udc80b", case="K-47/11", reason=REASON)
+    with pytest.raises(NotMaskedHere):
+        kept.people.kernel_of("steward").send(request)
+    assert [entry.outcome for entry in kept.told(2)] == ["allowed", "failed"]
 
 
 @pytest.mark.parametrize("place", [{"environment": "production"}, {"environment": "test"}])
