@@ -55,7 +55,8 @@ class ProjectStatus:
         stages: by name.
         epsilon_spent: what it spent of its privacy budget, as an exact decimal.
         delta_spent: as well.
-        given_masked: whether that is the loss given the masked table only, since the policy suppresses.
+        given_masked: whether that is the loss given the masked table only, since the model learns from columns
+            in which the policy suppresses.
         promoted: whether it was promoted there as it is today; None where nothing is promoted to.
         log_entries: entries of the audit log.
     """
@@ -127,7 +128,7 @@ def project_status(installation: Client, name: str, *, environment: str) -> Proj
         {str(stage): _stage_status(described, stage, by_stage[stage]) for stage in Stage},
         plain(spent.epsilon),
         plain(spent.delta),
-        policy.anonymity is not None and policy.anonymity.suppress,
+        policy.learns_from_suppressed,
         promoted,
         described.log_entries,
     )

@@ -51,10 +51,17 @@ class Anonymity(PolicyModel):
     )
     suppress: bool = Field(
         default=False,
-        description="Whether rare combinations become missing; then the privacy loss is stated for `masked` only.",
+        description="Whether rare combinations become missing; then the privacy loss is stated for `masked` only, "
+        "unless the model learns from none of the columns that do.",
+    )
+    suppressed_columns: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Quasi-identifiers that the rows of rare combinations lose; by default all. Where these are for "
+        "fairness or review only, the privacy loss is that for `raw`.",
     )
     maximum_suppressed: float = Field(
-        default=0.05, ge=0, lt=1, description="Largest allowed share of rows without any quasi-identifier."
+        default=0.05, ge=0, lt=1, description="Largest allowed share of rows without what suppression takes."
     )
     ladders: Mapping[str, tuple[Treatment, ...]] = Field(
         default={}, description="Treatments of a quasi-identifier for the search, from least to most general."
@@ -118,6 +125,11 @@ def require_anonymity(anonymity: Anonymity, columns: Mapping[str, ColumnPolicy])
                     "names {column}, which masked does not have, or holds as a pseudonym or a direct identifier",
                     column=repr(name),
                 )
+    for name in anonymity.suppressed_columns or ():
+        if name not in quasi:
+            raise fault("anonymity.suppressed_columns", "names {column}, no quasi-identifier", column=repr(name))
+    if anonymity.suppressed_columns is not None and not anonymity.suppress:
+        raise fault("anonymity.suppressed_columns", "says what suppress takes, and suppress is not asked for")
     if both := set(quasi) & set(anonymity.sensitive):
         raise fault("anonymity.sensitive", "names {column}, which is a quasi-identifier", column=repr(min(both)))
     if not anonymity.sensitive and (anonymity.l_diversity is not None or anonymity.t_closeness is not None):

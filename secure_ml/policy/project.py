@@ -193,9 +193,25 @@ class Policy(PolicyModel):
         """The columns whose combination makes a class of `masked`; none where nothing is asked of its anonymity."""
         return () if self.anonymity is None else quasi_identifiers(self.anonymity, self.columns)
 
+    @property
+    def suppressed_columns(self) -> tuple[str, ...]:
+        """The quasi-identifiers that a row of a rare combination loses; none where the policy does not suppress."""
+        if self.anonymity is None or not self.anonymity.suppress:
+            return ()
+        named = self.anonymity.suppressed_columns
+        return tuple(name for name in self.quasi_identifiers if named is None or name in named)
+
+    @property
+    def learns_from_suppressed(self) -> bool:
+        """Whether training may read a cell that suppression takes, which depends on the rows of others.
+
+        Where it reads none, a model is made from the same cells whether rows were suppressed or not.
+        """
+        return not set(self.suppressed_columns) <= set(self.columns_used_as("fairness", "review", "never"))
+
     def suppressed_by(self, name: str) -> tuple[str, ...]:
         """The columns of `masked` whose cells decide whether one of `name` is suppressed, so that their labels flow."""
-        if self.anonymity is None or not self.anonymity.suppress or name not in self.quasi_identifiers:
+        if self.anonymity is None or name not in self.suppressed_columns:
             return ()
         return (*self.quasi_identifiers, *self.anonymity.sensitive)
 

@@ -185,12 +185,27 @@ class GeneraliseGeography(TreatmentModel):
         le=2,
         description="Decimals left of coordinates in degrees: 0 is 111 km, 1 is 11 km, 2 is 1 km.",
     )
+    regions: Mapping[str, tuple[Annotated[str, Field(pattern=r"^[0-9A-Z]{1,4}$")], ...]] | None = Field(
+        default=None,
+        min_length=1,
+        description="Each region with the first characters of its codes; the longest that fits decides.",
+    )
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> "GeneraliseGeography":
-        if [self.keep_first, self.drop_last, self.decimals].count(None) != 2:
-            raise ValueError("give one of keep_first, drop_last and decimals")
+    def _one_of_four(self) -> "GeneraliseGeography":
+        if [self.keep_first, self.drop_last, self.decimals, self.regions].count(None) != 3:
+            raise ValueError("give one of keep_first, drop_last, decimals and regions")
         return self
+
+    @field_validator("regions")
+    @classmethod
+    def _one_region_each(cls, regions: Mapping[str, tuple[str, ...]] | None) -> Mapping[str, tuple[str, ...]] | None:
+        starts = [start for starts in (regions or {}).values() for start in starts]
+        if regions is not None and not all(regions.values()):
+            raise ValueError("a region has at least one first character of a code")
+        if len(set(starts)) != len(starts):
+            raise ValueError("the same first characters stand in one region only")
+        return regions
 
 
 class GeneraliseCategory(TreatmentModel):

@@ -35,6 +35,8 @@ def asking(**anonymity: Any) -> Policy:
         ({"t_closeness": 0.2}, "sensitive", "name the columns"),
         ({"l_diversity": {"kind": "distinct", "minimum": 1}, "sensitive": ["score"]}, "minimum", "greater than 1"),
         ({"maximum_suppressed": 1}, "maximum_suppressed", "less than 1"),
+        ({"suppress": True, "suppressed_columns": ["score"]}, "suppressed_columns", "no quasi-identifier"),
+        ({"suppressed_columns": ["born"]}, "suppressed_columns", "suppress is not asked for"),
         ({"ladders": {"score": [STEP]}}, "ladders.score", "is a quasi-identifier's"),
         ({"ladders": {"income": []}}, "ladders.income", "has treatments"),
         ({"ladders": {"income": [STEP, {"kind": "drop"}]}}, "ladders.income.1", "quasi-identifier at most"),

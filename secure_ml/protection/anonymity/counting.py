@@ -66,7 +66,9 @@ class Classes:
         subjects: (classes,) distinct subjects in each; rows where the policy names no subject.
         rows: (classes,) rows of each.
         distributions: of each sensitive column.
-        missing: number of the class whose quasi-identifiers are all missing; None where there is none.
+        kept: (classes,) number of the combination of those quasi-identifiers that suppression leaves; all 0 where it
+            leaves none. What is suppressed of the classes of one number is one class.
+        emptied: (classes,) whether all that suppression takes is missing.
         of_member: (members,) number of the class of each member.
         members: what was counted.
     """
@@ -74,7 +76,8 @@ class Classes:
     subjects: Integers
     rows: Integers
     distributions: Mapping[str, Distribution]
-    missing: int | None
+    kept: Integers
+    emptied: npt.NDArray[np.bool_]
     of_member: Integers
     members: Members
 
@@ -86,10 +89,19 @@ class ClassCounter:
         quasi_identifiers: columns whose combination makes a class.
         sensitive: columns whose spread in each class is counted.
         subject: column of the subject; None counts each row as one.
+        suppressed: the quasi-identifiers that suppression takes; None for all.
     """
 
-    def __init__(self, quasi_identifiers: Sequence[str], *, sensitive: Sequence[str], subject: str | None) -> None:
+    def __init__(
+        self,
+        quasi_identifiers: Sequence[str],
+        *,
+        sensitive: Sequence[str],
+        subject: str | None,
+        suppressed: Sequence[str] | None = None,
+    ) -> None:
         self._quasi, self._sensitive, self._subject = tuple(quasi_identifiers), tuple(sensitive), subject
+        self._kept = frozenset() if suppressed is None else frozenset(self._quasi) - frozenset(suppressed)
         self._distinct = DistinctRows(share_by="key")
 
     @property
@@ -101,30 +113,42 @@ class ClassCounter:
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts a batch."""
         columns = {"key": combination_keys([batch.column(name) for name in self._quasi])}
+        if self._kept:
+            # The combination that the row would have if it were suppressed.
+            nothing = pa.nulls(batch.num_rows)
+            left = [batch.column(name) if name in self._kept else nothing for name in self._quasi]
+            columns["left"] = combination_keys(left)
         self._distinct.add(pa.table(columns | member_columns(batch, self._sensitive, self._subject)))
 
     def classes(self) -> tuple[Classes, pa.Array]:
         """The classes of what was counted, and (classes,) the key of each one's combination. Ends the counting."""
-        keys, numbered, count = [pa.array([], KEY_TYPE)], [], 0
+        keys, lefts, numbered, count = [pa.array([], KEY_TYPE)], [pa.array([], KEY_TYPE)], [], 0
         for share in self._distinct.take():
             # A class lies in one share, so that each share is numbered alone.
             encoded = one_array(share["key"]).dictionary_encode()
             numbers = pc.add(encoded.indices.cast(pa.int64()), count)
+            if self._kept:
+                first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]
+                lefts.append(one_array(share["left"]).take(pa.array(first)))
+                share = share.drop_columns("left")
             numbered.append(share.drop_columns("key").append_column("class", numbers))
             keys.append(encoded.dictionary)
             count += len(encoded.dictionary)
         table = pa.concat_tables(numbered) if numbered else pa.table({"rows": _NONE, "class": _NONE})
         all_keys = pa.concat_arrays(keys)
-        missing = pc.index(all_keys, pa.scalar(missing_key(len(self._quasi)), KEY_TYPE)).as_py()
+        left = pa.concat_arrays(lefts) if self._kept else pa.scalar(missing_key(len(self._quasi)), KEY_TYPE)
+        emptied = pc.equal(all_keys, left).to_numpy(zero_copy_only=False)
+        kept = left.dictionary_encode().indices.to_numpy().astype(np.int64) if self._kept else np.zeros(count, np.int64)
         members, of_member = members_of(table, self._sensitive), one_array(table["class"]).to_numpy()
         del keys, numbered, table
-        return classes_of(members, of_member, count=count, missing=None if missing < 0 else missing), all_keys
+        return classes_of(members, of_member, kept=kept, emptied=emptied), all_keys
 
 
 def class_counter(policy: Policy, asked: Anonymity) -> ClassCounter:
     """Counts the classes of the policy's quasi-identifiers in `masked`."""
     subject = None if policy.subject is None else policy.subject.column
-    return ClassCounter(policy.quasi_identifiers, sensitive=asked.sensitive, subject=subject)
+    suppressed = policy.suppressed_columns if asked.suppress else None
+    return ClassCounter(policy.quasi_identifiers, sensitive=asked.sensitive, subject=subject, suppressed=suppressed)
 
 
 def member_columns(batch: pa.RecordBatch, sensitive: Sequence[str], subject: str | None) -> dict[str, pa.Array]:
@@ -146,15 +170,16 @@ def members_of(table: pa.Table, sensitive: Sequence[str]) -> Members:
     )
 
 
-def classes_of(members: Members, of_member: Integers, *, count: int, missing: int | None) -> Classes:
+def classes_of(members: Members, of_member: Integers, *, kept: Integers, emptied: npt.NDArray[np.bool_]) -> Classes:
     """The classes that a numbering of the members makes.
 
     Args:
         members: distinct rows.
-        of_member: (members,) number of each one's class, 0 <= number < count.
-        count: how many classes there are.
-        missing: see `Classes`.
+        of_member: (members,) number of each one's class, 0 <= number < classes.
+        kept: see `Classes`.
+        emptied: see `Classes`.
     """
+    count = len(kept)
     (numbers,), people = _people(members, [of_member])
     subjects = np.zeros(count, np.int64)
     subjects[numbers] = people
@@ -163,7 +188,8 @@ def classes_of(members: Members, of_member: Integers, *, count: int, missing: in
         # Counts stay far below 2^53, up to which a float64 is exact.
         np.bincount(of_member, weights=members.rows, minlength=count).astype(np.int64),
         {name: _distribution(name, members, of_member) for name in members.values},
-        missing,
+        kept,
+        emptied,
         of_member,
         members,
     )

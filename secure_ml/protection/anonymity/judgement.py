@@ -38,7 +38,7 @@ class Measured:
         risks: of being found.
         diversity: smallest l by sensitive column, as the policy counts it.
         distance: largest t by sensitive column.
-        suppressed: share of rows in which all quasi-identifiers are missing.
+        suppressed: share of rows in which all quasi-identifiers are missing that suppression takes.
     """
 
     classes: int
@@ -89,7 +89,6 @@ def measure(classes: Classes, asked: Anonymity) -> Measured:
     """
     count = len(classes.subjects)
     rows = int(classes.rows.sum())
-    missing = 0 if classes.missing is None else int(classes.rows[classes.missing])
     diversity, distance = _by_class(classes, asked) if count else ({}, {})
     return Measured(
         classes=count,
@@ -98,7 +97,7 @@ def measure(classes: Classes, asked: Anonymity) -> Measured:
         risks=risks(classes),
         diversity=MappingProxyType({name: float(found.min()) for name, found in diversity.items()}),
         distance=MappingProxyType({name: float(found.max()) for name, found in distance.items()}),
-        suppressed=missing / rows if rows else 0.0,
+        suppressed=int(classes.rows[classes.emptied].sum()) / rows if rows else 0.0,
     )
 
 

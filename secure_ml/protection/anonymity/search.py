@@ -5,16 +5,16 @@ Belongs here: the lattice of the ladders' treatments, and the way through it. Mu
 
 Every combination of treatments, one from each ladder, is a node. Its loss is the mean over the quasi-identifiers of
 Iyengar's metric (2002): of how many of the other values a cell can no longer be told from, 0 for none and 1 for all; a
-suppressed row loses everything. Losses are known before anything is counted, so the nodes are tried in their order, and
-the first that no untried one can beat is the least: exact, and without the monotonicity that diversity under
-suppression lacks. The table is read once, into its distinct rows under all treatments; each node is computed from those
-(the roll-up of LeFevre, DeWitt and Ramakrishnan 2005).
+suppressed row loses all that suppression takes. Losses are known before anything is counted, so the nodes are tried in
+their order, and the first that no untried one can beat is the least: exact, and without the monotonicity that diversity
+under suppression lacks. The table is read once, into its distinct rows under all treatments; each node is computed from
+those (the roll-up of LeFevre, DeWitt and Ramakrishnan 2005).
 """
 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -85,11 +85,13 @@ def search(tables: Sequence[Dataset], policy: Policy) -> Found:
     nodes = math.prod(map(len, ladders.values()))
     if nodes > MOST_NODES:
         raise AnonymityError(f"the ladders have {nodes} combinations, and at most {MOST_NODES} are tried; shorten them")
-    counted = _count([_distinct(table, policy, asked, ladders) for table in tables], asked, ladders)
+    suppressed = policy.suppressed_columns if asked.suppress else policy.quasi_identifiers
+    counted = _count([_distinct(table, policy, asked, ladders) for table in tables], asked, ladders, suppressed)
     losses = _losses(counted, ladders)
+    taken = [n for n, name in enumerate(ladders) if name in policy.suppressed_columns]
     lattice = itertools.product(*(range(len(rungs)) for rungs in ladders.values()))
     ordered = sorted((sum(losses[n][rung] for n, rung in enumerate(node)) / len(node), node) for node in lattice)
-    best = _least(counted, ordered, asked)
+    best = _least(counted, ordered, asked, lambda node: sum(1 - losses[n][node[n]] for n in taken) / len(node))
     chosen = {name: rungs[rung] for (name, rungs), rung in zip(ladders.items(), best.node, strict=True)}
     return Found(
         {name: treatment for name, treatment in chosen.items() if name in asked.ladders},
@@ -110,8 +112,20 @@ class _Best:
     tried: int
 
 
-def _least(counted: "_Counted", ordered: Sequence[tuple[float, Sequence[int]]], asked: Anonymity) -> _Best:
-    """The node of the least loss, of those that meet the policy; `ordered` is by what is lost without suppression."""
+def _least(
+    counted: "_Counted",
+    ordered: Sequence[tuple[float, Sequence[int]]],
+    asked: Anonymity,
+    of_suppressed: Callable[[Sequence[int]], float],
+) -> _Best:
+    """The node of the least loss, of those that meet the policy.
+
+    Args:
+        counted: the tables.
+        ordered: what is lost without suppression, and the node; ascending.
+        asked: what is asked for.
+        of_suppressed: what a suppressed row loses under a node beside.
+    """
     best: _Best | None = None
     faults: tuple[str, ...] = ()
     for tried, (loss, node) in enumerate(ordered):
@@ -119,8 +133,7 @@ def _least(counted: "_Counted", ordered: Sequence[tuple[float, Sequence[int]]], 
             return replace(best, tried=tried)
         measured, faults = _try(counted.classes(node), asked)
         if not faults:
-            suppressed = [m.suppressed for m in measured]
-            lost = float(np.mean([share + (1 - share) * loss for share in suppressed]))
+            lost = loss + of_suppressed(node) * float(np.mean([m.suppressed for m in measured]))
             if best is None or lost < best.loss:
                 best = _Best(node, measured, lost, len(ordered))
     if best is None:
@@ -137,11 +150,13 @@ class _Counted:
     Attributes:
         codes: by quasi-identifier and rung, (members,) number of the treated value; the same in all tables.
         missing: by quasi-identifier and rung, (members,) whether there is none.
+        suppressed: by quasi-identifier, whether suppression takes it.
         members: of each table.
     """
 
     codes: Sequence[Sequence[Integers]]
     missing: Sequence[Sequence[Booleans]]
+    suppressed: Sequence[bool]
     members: Sequence[Members]
 
     def classes(self, node: Sequence[int]) -> Iterator[Classes]:
@@ -149,18 +164,31 @@ class _Counted:
         end = 0
         for members in self.members:
             start, end = end, end + len(members.rows)
-            of_member = _numbered([self.codes[n][rung][start:end] for n, rung in enumerate(node)])
-            nothing = np.logical_and.reduce([self.missing[n][rung][start:end] for n, rung in enumerate(node)])
-            missing = int(of_member[nothing][0]) if nothing.any() else None
-            yield classes_of(members, of_member, count=int(of_member.max()) + 1, missing=missing)
+            codes = [self.codes[n][rung][start:end] for n, rung in enumerate(node)]
+            none = [self.missing[n][rung][start:end] for n, rung in enumerate(node) if self.suppressed[n]]
+            kept = [column for column, taken in zip(codes, self.suppressed, strict=True) if not taken]
+            of_member = _numbered(codes)
+            first = np.unique(of_member, return_index=True)[1]
+            yield classes_of(
+                members,
+                of_member,
+                kept=_numbered([column[first] for column in kept]) if kept else np.zeros(len(first), np.int64),
+                emptied=np.logical_and.reduce(none)[first],
+            )
 
 
-def _count(tables: Sequence[pa.Table], asked: Anonymity, ladders: Mapping[str, Sequence[Treatment]]) -> _Counted:
+def _count(
+    tables: Sequence[pa.Table],
+    asked: Anonymity,
+    ladders: Mapping[str, Sequence[Treatment]],
+    suppressed: Sequence[str],
+) -> _Counted:
     columns = {name: one_array(pa.concat_tables(tables)[name]).to_numpy() for name in _places(ladders)}
     by_rung = [[columns[f"{n}.{rung}"] for rung in range(len(rungs))] for n, rungs in enumerate(ladders.values())]
     return _Counted(
         [[_numbered([codes]) for codes in rungs] for rungs in by_rung],
         [[codes == MISSING_CODE for codes in rungs] for rungs in by_rung],
+        [name in suppressed for name in ladders],
         [members_of(table, asked.sensitive) for table in tables],
     )
 
@@ -218,16 +246,13 @@ def _try(tables: Iterable[Classes], asked: Anonymity) -> tuple[tuple[Measured, .
 
 
 def _suppressed(classes: Classes, asked: Anonymity) -> Classes:
-    """The classes once the rare ones are one, with those that had no quasi-identifiers."""
-    chosen = choose_suppressed(classes, asked).classes
-    if not len(chosen):
-        return classes
-    number = np.arange(len(classes.subjects)) + 1
-    number[chosen] = 0
-    if classes.missing is not None:
-        number[classes.missing] = 0
-    merged = _numbered([number])
-    return classes_of(classes.members, merged[classes.of_member], count=int(merged.max()) + 1, missing=0)
+    """The classes once the rare ones are one, with those that had nothing to be taken."""
+    emptied = classes.emptied.copy()
+    emptied[choose_suppressed(classes, asked).classes] = True
+    numbers = np.arange(len(emptied))
+    merged = _numbered([np.where(emptied, classes.kept, numbers + len(numbers))])
+    first = np.unique(merged, return_index=True)[1]
+    return classes_of(classes.members, merged[classes.of_member], kept=classes.kept[first], emptied=emptied[first])
 
 
 def _losses(counted: _Counted, ladders: Mapping[str, Sequence[Treatment]]) -> list[list[float]]:

@@ -2,9 +2,10 @@
 
 Belongs here: that choice. Must stay out: emptying cells (mask.suppress).
 
-A row whose quasi-identifiers are all missing says of its person that their combination was rare. So the suppressed rows
-are a class like any other, with those that had nothing to begin with: where it falls short, the smallest of the other
-classes join it until it does not (Hundepool et al. 2012, ch. 4, on complementary suppression).
+A row whose quasi-identifiers are missing says of its person that their combination was rare. So the suppressed rows are
+a class like any other, with those that had nothing to begin with: where it falls short, the smallest of the other
+classes join it until it does not (Hundepool et al. 2012, ch. 4, on complementary suppression). Where suppression leaves
+some of the quasi-identifiers, there is one such class for each combination of these.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class Suppression:
 
     Attributes:
         classes: (classes,) numbers of the classes that are.
-        share: of all rows, how many then are without quasi-identifiers, those included that were so before.
+        share: of all rows, how many then are without what is taken, those included that were so before.
     """
 
     classes: Integers
@@ -36,11 +37,10 @@ def choose_suppressed(classes: Classes, asked: Anonymity) -> Suppression:
     These are added one, two, four and so on at a time, so that a large table is not measured for each.
 
     Raises:
-        AnonymityError: more than the allowed share of the rows would be without quasi-identifiers.
+        AnonymityError: more than the allowed share of the rows would be suppressed, or all people who share what
+            suppression leaves fall short together.
     """
-    before = np.zeros(len(classes.subjects), np.bool_)
-    if classes.missing is not None:
-        before[classes.missing] = True
+    before = classes.emptied
     chosen = falls_short(classes, asked)
     if not chosen.any():
         return Suppression(np.empty(0, np.int64), _share(classes, before))
@@ -54,16 +54,33 @@ def choose_suppressed(classes: Classes, asked: Anonymity) -> Suppression:
                 f"{share:.1%} of the rows would be without quasi-identifiers, the policy allows "
                 f"{asked.maximum_suppressed:.1%}"
             )
-        if not _falls_short_together(classes, chosen, asked):
+        short = _kept_that_fall_short(classes, chosen, asked)
+        if not len(short):
             return Suppression(np.flatnonzero(chosen & ~before), share)
-        # Not all rows may be suppressed, so this ends before the classes do.
-        chosen[smallest_first[~chosen[smallest_first]][:added]] = True
+        others = smallest_first[~chosen[smallest_first]]
+        for kept in short:
+            joining = others[classes.kept[others] == kept][:added]
+            if not len(joining):
+                raise AnonymityError(
+                    "people who share what suppression leaves are too few, or too alike: generalise those columns "
+                    "further, or name them among suppressed_columns"
+                )
+            chosen[joining] = True
         added *= 2
 
 
-def _falls_short_together(classes: Classes, chosen: Booleans, asked: Anonymity) -> bool:
-    two = np.where(chosen, 0, 1)[classes.of_member]
-    return bool(falls_short(classes_of(classes.members, two, count=2, missing=None), asked)[0])
+def _kept_that_fall_short(classes: Classes, chosen: Booleans, asked: Anonymity) -> Integers:
+    """The numbers of what suppression leaves whose chosen classes fall short as one."""
+    number = np.where(chosen, classes.kept + 1, 0)
+    count = int(classes.kept.max()) + 2
+    together = classes_of(
+        classes.members,
+        number[classes.of_member],
+        kept=np.arange(count),
+        emptied=np.zeros(count, np.bool_),
+    )
+    present = np.unique(classes.kept[chosen])
+    return present[falls_short(together, asked)[present + 1]]
 
 
 def _share(classes: Classes, chosen: Booleans) -> float:

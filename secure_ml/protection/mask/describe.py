@@ -78,6 +78,8 @@ def _generalise_date(spec: GeneraliseDate) -> str:
 def _generalise_geography(spec: GeneraliseGeography, entity: Entity) -> str:
     if spec.decimals is not None:
         return f"degrees with {_count(spec.decimals, 'decimal')}"
+    if spec.regions is not None:
+        return f"one of {_count(len(spec.regions), 'region')}"
     if spec.drop_last is not None:
         return f"region (without the last {_count(spec.drop_last, 'character')})"
     kept = spec.keep_first or 0

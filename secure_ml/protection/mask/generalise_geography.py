@@ -1,9 +1,10 @@
-"""generalise_geography: the part of a postal code that names a region, or a coordinate with few decimals.
+"""generalise_geography: the part of a postal code that names a region, the region, or a coordinate with few decimals.
 
 A coordinate is a number of degrees, or the text "latitude, longitude". Decimals tell how near: a degree of latitude is
 111 km, and so is one of longitude at the equator.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,13 +52,23 @@ class GeneraliseGeography(ColumnTreatment):
         texts = self.reader.text(column)
         codes = pc.utf8_upper(pc.replace_substring_regex(folded_text(texts), r"[ -]+", ""))
         # A word or a remark in this column must not lose its end only, nor a short code nothing.
-        kept, cut = self.spec.keep_first, self.spec.drop_last
+        kept, cut = self._kept, self.spec.drop_last
         shortest, longest = (kept + 1, _LONGEST_CODE) if kept else (1 + (cut or 0), _LONGEST_REGION + (cut or 0))
         is_code = pc.match_substring_regex(codes, rf"^[0-9A-Z]{{{shortest},{longest}}}$")
         has_digit = pc.match_substring_regex(codes, r"[0-9]")
         known = pc.and_(self.reader.known(texts), pc.fill_null(pc.and_(is_code, has_digit), False))
         region = pc.utf8_slice_codeunits(codes, 0, kept or -(cut or 0))
+        if self.spec.regions is not None:
+            region = _named_region(region, self.spec.regions)
+            known = pc.and_(known, pc.is_valid(region))
         return Treated(pc.if_else(known, region, None), count_unknown(texts, known))
+
+    @property
+    def _kept(self) -> int | None:
+        """Leading characters that are looked at."""
+        if self.spec.regions is None:
+            return self.spec.keep_first
+        return max(len(start) for starts in self.spec.regions.values() for start in starts)
 
     def _pairs(self, column: pa.Array, decimals: int) -> Treated:
         texts = self.reader.text(column)
@@ -72,6 +83,8 @@ class GeneraliseGeography(ColumnTreatment):
 
 def is_generalised_geography(values: pa.Array, spec: GeneraliseGeographyPolicy) -> pa.Array:
     """Which cells this treatment can have made; null where null."""
+    if spec.regions is not None:
+        return pc.if_else(pc.is_valid(values), pc.is_in(values, value_set=pa.array(sorted(spec.regions))), None)
     if spec.decimals is None:
         length = spec.keep_first or f"1,{_LONGEST_REGION}"
         return pc.match_substring_regex(values, rf"^[0-9A-Z]{{{length}}}$")
@@ -80,6 +93,18 @@ def is_generalised_geography(values: pa.Array, spec: GeneraliseGeographyPolicy) 
         return pc.if_else(pc.is_valid(values), same, None)
     number = rf"-?[0-9]{{1,3}}{rf'[.][0-9]{{{spec.decimals}}}' if spec.decimals else ''}"
     return pc.match_substring_regex(values, rf"^{number}, {number}$")
+
+
+def _named_region(codes: pa.Array, regions: Mapping[str, tuple[str, ...]]) -> pa.Array:
+    """The region of the longest first characters that fit; null where none do."""
+    region_of = {start: name for name, starts in regions.items() for start in starts}
+    found = pa.nulls(len(codes), pa.string())
+    for length in sorted({len(start) for start in region_of}, reverse=True):
+        starts = pa.array([start for start in region_of if len(start) == length])
+        names = pa.array([region_of[start] for start in starts.to_pylist()])
+        place = pc.index_in(pc.utf8_slice_codeunits(codes, 0, length), value_set=starts)
+        found = pc.coalesce(found, names.take(place))
+    return found
 
 
 def _rounded(degrees: pa.Array, decimals: int, *, limit: float) -> pa.Array:

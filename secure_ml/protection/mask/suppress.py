@@ -4,8 +4,8 @@ Belongs here: emptying the cells, in a second pass over what a first one counted
 rare (anonymity).
 
 What a row loses depends on all other rows: this is the one treatment that is not made from its own row alone. So where
-a policy suppresses, a model's privacy loss is stated for the masked table only. Rows keep their place, and their other
-cells.
+a model learns from a column that loses cells, its privacy loss is stated for the masked table only. Rows keep their
+place, and their other cells.
 """
 
 from collections import Counter
@@ -31,30 +31,30 @@ from secure_ml.vault.labels import join
 def suppress(masked: Dataset, policy: Policy, *, first: Dataset, counts: Counter[str]) -> Dataset:
     """The masked table without its rare combinations; the same where the policy does not suppress.
 
-    A pass that asks for a quasi-identifier holds the keys of the rare combinations, 16 bytes each.
+    A pass that asks for a column that may lose cells holds the keys of the rare combinations, 16 bytes each.
 
     Args:
         masked: every column treated.
         policy: says what is rare.
         first: the same table, for the pass that counts.
-        counts: gets the number of rows that lost their quasi-identifiers, as `suppressed`.
+        counts: gets the number of rows that lost quasi-identifiers, as `suppressed`.
 
     Raises:
         MaskingError: reading raises it where more than the allowed share of the rows would be suppressed.
     """
-    asked, quasi = policy.anonymity, policy.quasi_identifiers
+    asked, quasi, taken = policy.anonymity, policy.quasi_identifiers, policy.suppressed_columns
     if asked is None or not asked.suppress:
         return masked
 
     def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        if not set(quasi) & set(columns):
+        if not set(taken) & set(columns):
             yield from masked.open(columns)
             return
         rare = _rare(first, policy, asked)
         for batch in masked.open(tuple(dict.fromkeys((*columns, *quasi)))):
             hidden = _hidden(batch, quasi, rare)
             counts["suppressed"] += int(hidden.sum())
-            yield _without(batch, quasi, hidden).select(list(columns))
+            yield _without(batch, taken, hidden).select(list(columns))
 
     labels = {
         name: join([label, *(masked.labels[other] for other in policy.suppressed_by(name))])
@@ -87,12 +87,12 @@ def _hidden(batch: pa.RecordBatch, quasi: Sequence[str], combinations: frozenset
     return hidden
 
 
-def _without(batch: pa.RecordBatch, quasi: Sequence[str], hidden: Booleans) -> pa.RecordBatch:
+def _without(batch: pa.RecordBatch, taken: Sequence[str], hidden: Booleans) -> pa.RecordBatch:
     if not hidden.any():
         return batch
     shown = pa.array(~hidden)
     columns = [
-        pc.if_else(shown, column, pa.scalar(None, column.type)) if name in quasi else column
+        pc.if_else(shown, column, pa.scalar(None, column.type)) if name in taken else column
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)

@@ -172,7 +172,7 @@ def _facts(policy: Policy, settings: DpAdditive, privacy_loss: PrivacyLoss, plan
     drafted = [name for name, feature in policy.features.items() if feature.bounds_from == "data"]
     subject = policy.subject is not None
     guarantee, reason = PRIVATE, ""
-    if policy.anonymity is not None and policy.anonymity.suppress:
+    if policy.learns_from_suppressed:
         guarantee = GIVEN_MASKED
         reason = (
             "rare combinations of quasi-identifiers were suppressed by looking at all rows, so one person's presence "

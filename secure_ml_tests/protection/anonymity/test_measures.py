@@ -97,8 +97,8 @@ def test_a_missing_cell_is_a_value_of_its_own() -> None:
     assert keys[1].as_py() == missing_key(2)
     rows = [row(None, 1990, who="a"), row("", 1990, who="b"), row(None, None, who="c")]
     assert len(count(rows).subjects) == 3
-    assert count(rows).missing is not None
-    assert count(rows[:2]).missing is None
+    assert count(rows).emptied.sum() == 1
+    assert not count(rows[:2]).emptied.any()
 
 
 def test_the_same_cells_in_other_columns_are_another_combination() -> None:

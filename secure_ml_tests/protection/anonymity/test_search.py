@@ -60,8 +60,11 @@ def cheapest(people: list[dict[str, str | None]], policy: Policy) -> tuple[float
         except MaskingError:
             continue
         if not found.faults(policy.anonymity):
-            lost = (loss(people, "age", node[0]) + loss(people, "pin", node[1])) / 2
-            best = min(best, (found.suppressed + (1 - found.suppressed) * lost, chosen), key=lambda pair: pair[0])
+            lost = [loss(people, "age", node[0]), loss(people, "pin", node[1])]
+            for place, name in enumerate(("age", "pin")):
+                if name in policy.suppressed_columns:
+                    lost[place] += found.suppressed * (1 - lost[place])
+            best = min(best, (sum(lost) / 2, chosen), key=lambda pair: pair[0])
     return best
 
 
@@ -82,6 +85,7 @@ CASES: list[dict[str, Any]] = [
     {"k": 9},
     {"k": 4, "suppress": True, "maximum_suppressed": 0.2},
     {"k": 3, "sensitive": ["ill"], "l_diversity": {"kind": "entropy", "minimum": 1.8}, "suppress": True},
+    {"k": 4, "suppress": True, "maximum_suppressed": 0.3, "suppressed_columns": ["pin"]},
     {"k": 3, "sensitive": ["income"], "t_closeness": 0.25},
     {"k": 2, "maximum_marketer_risk": 0.05},
 ]

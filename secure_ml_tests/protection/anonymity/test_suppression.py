@@ -91,6 +91,47 @@ def test_suppression_lowers_no_label_and_joins_those_that_decide() -> None:
     assert not inspection.over_identifiable
 
 
+def test_a_column_that_is_not_named_keeps_its_cells_and_divides_the_suppressed() -> None:
+    young, old = [(21, "577201", 1, "flu")] * 3, [(71, "577201", 1, "flu")] * 3
+    alone = [(21, "110001", 1, "flu"), (21, "220001", 1, "flu"), (71, "330001", 1, "flu"), (71, "440001", 1, "flu")]
+    found = masked(rows(*young, *old, *alone), asked(suppressed_columns=["pin"])).read(QUASI).to_pylist()
+    assert [row["age"] for row in found] == [20.0] * 3 + [70.0] * 3 + [20.0] * 2 + [70.0] * 2
+    assert [row["pin"] for row in found] == ["577"] * 6 + [None] * 4
+
+
+def test_the_suppressed_are_joined_by_the_smallest_of_those_who_share_what_is_left() -> None:
+    people = rows(*[(21, "577201", 1, "flu")] * 3, *[(71, "577201", 1, "flu")] * 2, (21, "110001", 1, "flu"))
+    found = masked(people, asked(suppressed_columns=["pin"], maximum_suppressed=0.9)).read(QUASI).to_pylist()
+    assert [row["pin"] for row in found] == [None] * 3 + ["577"] * 2 + [None]
+
+
+def test_people_who_are_too_few_by_what_is_left_cannot_be_suppressed() -> None:
+    people = rows(*COMMON, *COMMON, (77, "577201", 7, "gout"))
+    with pytest.raises(MaskingError, match=r"share what suppression leaves are too few.* suppressed_columns"):
+        masked(people, asked(suppressed_columns=["pin"])).read()
+
+
+def test_a_model_that_learns_from_no_suppressed_column_has_its_privacy_loss_for_the_raw_table() -> None:
+    assert COLUMNS["age"]["use"]["kind"] == "feature"
+    assert asked().learns_from_suppressed
+    assert asked(suppressed_columns=["age"]).learns_from_suppressed
+    assert not asked(suppressed_columns=["pin"]).learns_from_suppressed
+    assert not patients().learns_from_suppressed
+
+
+def test_what_a_model_learns_from_is_the_same_whoever_is_suppressed() -> None:
+    """Why that privacy loss holds: one person more changes no cell of another's row that training reads."""
+    policy = asked(suppressed_columns=["pin"])
+    people = rows(*COMMON, (41, "110001", 1, "flu"), (42, "220001", 1, "gout"), (43, "330001", 3, "flu"))
+    more = [*people, *rows((41, "110001", 1, "flu", "C-x"))]
+    learned = ["customer", *policy.features, "approved"]
+    without, beside = (masked(table, policy).read([*learned, "pin"]).to_pylist() for table in (people, more))
+    assert [row["pin"] for row in without] != [row["pin"] for row in beside[: len(people)]]
+    assert [[row[name] for name in learned] for row in without] == [
+        [row[name] for name in learned] for row in beside[: len(people)]
+    ]
+
+
 PERSON = st.tuples(
     st.sampled_from([21, 23, 31, 45]),
     st.sampled_from(["577201", "560001", None]),
@@ -100,18 +141,25 @@ PERSON = st.tuples(
 )
 
 
-@settings(max_examples=40)
-@given(st.lists(PERSON, min_size=1, max_size=30), st.integers(2, 4), st.integers(1, 9))
+@settings(max_examples=80)
+@given(
+    st.lists(PERSON, min_size=1, max_size=30),
+    st.integers(2, 4),
+    st.integers(1, 9),
+    st.sampled_from([None, ["pin"], ["age"]]),
+)
 def test_what_is_suppressed_leaves_every_class_large_enough(
-    people: list[Sequence[Any]], k: int, batch_size: int
+    people: list[Sequence[Any]], k: int, batch_size: int, taken: list[str] | None
 ) -> None:
-    policy = asked(k=k, maximum_suppressed=0.99)
+    policy = asked(k=k, maximum_suppressed=0.99, suppressed_columns=taken)
     before = masked(rows(*people), patients(k=k)).read().to_pylist()
     try:
         after = masked(rows(*people), policy, batch_size=batch_size).read().to_pylist()
     except MaskingError:
         # Nothing but everything would do.
         return
+    left = [name for name in QUASI if taken is not None and name not in taken]
+    assert [[row[name] for name in left] for row in after] == [[row[name] for name in left] for row in before]
     found = reference.classes(after, QUASI, "customer")
     assert min(map(len, found.values())) >= k
     assert [row["customer"] for row in after] == [row["customer"] for row in before]

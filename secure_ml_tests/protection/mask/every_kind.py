@@ -19,7 +19,12 @@ SPECS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"to": "week"},
         {"to": "age", "at": "2024-06-30"},
     ],
-    "generalise_geography": [{"keep_first": 3}, {"drop_last": 3}, {"decimals": 1}],
+    "generalise_geography": [
+        {"keep_first": 3},
+        {"drop_last": 3},
+        {"decimals": 1},
+        {"regions": {"north": ["1", "56"]}},
+    ],
     "generalise_category": [
         {"groups": {"few": ["1", "2"], "word": ["a", "é"]}},
         {"groups": {"a": ["b"]}, "otherwise": "c"},

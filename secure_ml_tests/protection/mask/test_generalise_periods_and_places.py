@@ -96,6 +96,23 @@ def test_postal_codes_of_other_countries(fields: dict[str, int], cell: str, regi
     assert where([cell, None], **fields) == [region, None]
 
 
+REGIONS = {"north": ["1", "2"], "west": ["3", "4"], "capital": ["11"]}
+
+
+@pytest.mark.parametrize(
+    ("cell", "region"),
+    [("110013", "capital"), ("1600 23", "north"), ("411-038", "west"), ("682052", None), ("Delhi", None), ("11", None)],
+)
+def test_the_longest_first_characters_decide_on_the_region(cell: str, region: str | None) -> None:
+    assert where([cell, None], regions=REGIONS) == [region, None]
+
+
+@pytest.mark.parametrize("regions", [{}, {"north": []}, {"north": ["1"], "west": ["1"]}, {"north": ["12345"]}])
+def test_regions_that_decide_nothing_are_refused(regions: dict[str, list[str]]) -> None:
+    with pytest.raises(ValidationError):
+        GeneraliseGeography.model_validate({"kind": "generalise_geography", "regions": regions})
+
+
 @pytest.mark.parametrize(
     ("decimals", "cell", "place"),
     [
@@ -130,6 +147,8 @@ def test_a_place_that_was_not_generalised_is_found() -> None:
     assert count_untreated(pa.array([12.9, 12.97, 77.6, None, 999.0]), pair) == 2
     british = GeneraliseGeography(kind="generalise_geography", drop_last=3)
     assert count_untreated(pa.array(["SW1A", "SW1A1AA", "SW1A 1AA", None]), british) == 2
+    region = GeneraliseGeography.model_validate({"kind": "generalise_geography", "regions": REGIONS})
+    assert count_untreated(pa.array(["west", "411", "north", None]), region) == 1
 
 
 @pytest.mark.parametrize(

@@ -257,11 +257,21 @@ def test_bounds_drafted_from_the_data_void_the_guarantee() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suppress", "bounds", "guarantee"),
-    [(True, "steward", GIVEN_MASKED), (False, "steward", PRIVATE), (True, "data", VOID)],
+    ("column", "bounds", "guarantee"),
+    [
+        ("color", "steward", GIVEN_MASKED),
+        ("group", "steward", PRIVATE),
+        (None, "steward", PRIVATE),
+        ("color", "data", VOID),
+    ],
 )
-def test_suppression_leaves_a_guarantee_for_the_masked_table_only(suppress: bool, bounds: str, guarantee: str) -> None:
-    rule = policy(bounds_from=bounds, anonymity={"k": 2, "quasi_identifiers": ["group"], "suppress": suppress})
+def test_suppression_in_a_feature_leaves_a_guarantee_for_the_masked_table_only(
+    column: str | None, bounds: str, guarantee: str
+) -> None:
+    anonymity: dict[str, object] = {"k": 2, "quasi_identifiers": ["group", "color"]}
+    if column is not None:
+        anonymity |= {"suppress": True, "suppressed_columns": [column]}
+    rule = policy(bounds_from=bounds, anonymity=anonymity)
     facts = DpAdditiveEstimator().fit(dataset(people(10)), policy=rule, subject_key=KEY, privacy_loss=LOSS).facts
     assert facts.guarantee == guarantee
     assert ("suppressed" in facts.guarantee_reason) == (guarantee == GIVEN_MASKED)
