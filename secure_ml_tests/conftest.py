@@ -46,4 +46,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> "DemoRun":
     from secure_ml_tests.fakes.demo_run import shared_demo_run
 
     base = tmp_path_factory.getbasetemp()
-    return shared_demo_run((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo")
+    run = shared_demo_run((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo")
+    # What it left behind is looked at only where it ended well: its own words say best why it did not.
+    assert run.exit_code == 0, f"secure-ml demo ended with {run.exit_code}\n{run.stdout}\n{run.stderr}"
+    return run
