@@ -23,7 +23,7 @@ class Evidence:
         pattern_matches: Cells that have the detector's shape.
         examined: Cells of that shape whose validation was computed; all of them.
         validated: Examined cells that passed.
-        distinct_validated: Different validated values seen, counted up to a small bound.
+        distinct_validated: Different validated values seen, or what they share with their like, up to a small bound.
         distinct_share: Distinct values within a block of rows over cells; 1.0 for a key.
         context: Whether the column's name speaks of the entity.
         contrary: Whether it speaks of another thing of the same shape.
@@ -83,6 +83,9 @@ class Detector(Protocol):
 
     def validate_all(self, values: Any) -> npt.NDArray[np.bool_]:
         """Check every value of a ``pyarrow`` array that has the shape; equals ``validate`` value by value."""
+
+    def kin_of(self, value: str) -> str:
+        """What a value shares with those that were counted up with it; else the value."""
 
     def in_context(self, words: str) -> bool:
         """Say whether a column's name, as ``words_of`` writes it, speaks of the entity."""

@@ -63,12 +63,16 @@ class PatternDetector:
         context: Regular expressions of whole words in a column's name that speak of the entity.
         not_context: The same, for words that take the context away.
         contrary: The same, for words of things that have the shape too: under such a name cells alone prove nothing.
+        kin: What values that were counted up share; so many different ones of these are asked for as chance demands.
         needs_context: Whether shape and validation prove nothing without the column's name.
         context_share: Share of cells of the shape that is enough when the name speaks of the entity.
         alone_share: Share of genuine cells that is enough without it.
         ceiling_alone: Highest confidence without context.
         traces: Whether even a few genuine cells are worth reporting, at low confidence.
         minimum_distinct_share: Share of distinct cells below which a column is not an identifier.
+        alone_pattern_share: Share of cells that must have the shape for the genuine ones to prove anything without it.
+        alone_distinct_share: Share of distinct cells below which cells alone prove nothing: they name a few kinds.
+        alone_distinct: Different genuine cells that are needed without context, if there are so many cells.
         text: How it looks inside free text, if it is looked for there.
     """
 
@@ -85,12 +89,16 @@ class PatternDetector:
     chance: float = 0.0
     not_context: tuple[str, ...] = ()
     contrary: tuple[str, ...] = ()
+    kin: Callable[[str], str] | None = None
     needs_context: bool = False
     context_share: float = 0.2
     alone_share: float = 0.05
     ceiling_alone: float = 0.98
     traces: bool = False
     minimum_distinct_share: float = 0.0
+    alone_pattern_share: float = 0.0
+    alone_distinct_share: float = 0.0
+    alone_distinct: int = 1
     text: TextForm | None = None
 
     def could_match(self, makeup: Makeup) -> npt.NDArray[np.bool_]:
@@ -105,6 +113,10 @@ class PatternDetector:
                 return holding
         shaped = pc.match_substring_regex(values, rf"(?is)^(?:{self.pattern})$")
         return pc.and_(shaped, pc.less_equal(pc.utf8_length(values), self.longest)) if self.longest else shaped
+
+    def kin_of(self, value: str) -> str:
+        """What a value shares with those that were counted up with it; else the value."""
+        return value if self.kin is None else self.kin(value)
 
     @property
     def validates(self) -> bool:
@@ -152,7 +164,11 @@ class PatternDetector:
         return 0.70 + 0.29 * max(genuine, evidence.pattern_share / 2)
 
     def _alone(self, evidence: Evidence, genuine: float) -> float:
-        if self.needs_context or evidence.contrary or evidence.distinct_validated < self._distinct_needed():
+        if self.needs_context or evidence.contrary or evidence.pattern_share < self.alone_pattern_share:
+            return 0.0
+        if evidence.distinct_share < self.alone_distinct_share:
+            return 0.0
+        if evidence.distinct_validated < self._distinct_needed(evidence.non_null):
             return 0.0
         if genuine >= self.alone_share:
             return min(self.ceiling_alone, 0.60 + 0.38 * genuine)
@@ -167,8 +183,9 @@ class PatternDetector:
         by_chance = self.chance * evidence.examined
         return evidence.pattern_share * certain / (evidence.examined - by_chance) if certain else 0.0
 
-    def _distinct_needed(self) -> int:
-        return max(1, ceil(log(_CHANCE_ALLOWED) / log(self.chance))) if self.chance > 0 else 1
+    def _distinct_needed(self, cells: int) -> int:
+        by_chance = ceil(log(_CHANCE_ALLOWED) / log(self.chance)) if self.chance > 0 else 1
+        return max(1, by_chance, min(self.alone_distinct, cells))
 
 
 def most_by_chance(examined: int, chance: float) -> float:

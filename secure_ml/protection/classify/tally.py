@@ -6,6 +6,7 @@ Belongs here: counting. Must stay out: judging (detectors and the classifier do)
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ Booleans = npt.NDArray[np.bool_]
 _DISTINCT_KEPT = 16
 _SHORTEST_EMBEDDING = 10
 _ENOUGH_TO_TELL = 30
+_ONE_CHECK_DIGIT = 0.1
+"""Chance beyond which a text of words is believed: of telephones and the like texts hold too many shapes to tell."""
 
 
 @dataclass
@@ -49,9 +52,11 @@ class DetectorTally:
         valid = detector.validate_all(values)
         self.examined += int(counts.sum())
         self.validated += int(counts[valid].sum())
-        for index in np.flatnonzero(valid)[:_DISTINCT_KEPT]:
-            if len(self.validated_hashes) < _DISTINCT_KEPT:
-                self.validated_hashes.add(hash(values[index].as_py()))
+        if len(self.validated_hashes) < _DISTINCT_KEPT:
+            # From the whole block, since values that stand side by side are often alike.
+            positions = np.flatnonzero(valid)
+            for index in positions[:: max(1, len(positions) // _DISTINCT_KEPT)]:
+                self.validated_hashes.add(hash(detector.kin_of(values[index].as_py())))
 
 
 @dataclass
@@ -66,19 +71,27 @@ class ColumnTally:
     distinct_at_least: int = 0
     kind: Kind | None = None
     by_detector: dict[int, DetectorTally] = field(default_factory=dict)
+    told: Counter[Entity] = field(default_factory=Counter)
     in_words: Counter[Entity] = field(default_factory=Counter)
+    shaped_words: Counter[Entity] = field(default_factory=Counter)
     in_codes: Counter[Entity] = field(default_factory=Counter)
     shaped_codes: Counter[Entity] = field(default_factory=Counter)
 
     @property
     def embedded(self) -> dict[Entity, int]:
-        """Cells in whose text an entity stands for certain; of codes, where it is more than chance makes of them."""
+        """Cells in whose text an entity stands for certain: told by the text, or more than chance makes of numbers."""
         in_codes = {
             entity: cells
             for entity, cells in self.in_codes.items()
             if not _explained_by_chance(entity, cells, of=self.shaped_codes[entity])
         }
-        return dict(self.in_words + Counter(in_codes))
+        in_words = {
+            entity: cells
+            for entity, cells in self.in_words.items()
+            if _chance_of(entity) > _ONE_CHECK_DIGIT
+            or not _explained_by_chance(entity, cells, of=self.shaped_words[entity])
+        }
+        return dict(self.told + Counter(in_words) + Counter(in_codes))
 
     def add(self, cells: Cells, detectors: Sequence[Detector]) -> None:
         """Count one block of this column."""
@@ -122,19 +135,39 @@ class ColumnTally:
         inside = certain_in(texts, makeup.of(searched))
         words: Booleans = pc.match_substring(texts, " ").to_numpy(zero_copy_only=False)
         for entity, found in inside.found.items():
-            self.in_words[entity] += int(counts[found & words].sum())
+            shaped, told = inside.shaped[entity], _telling(texts, found & words, entity)
+            self.told[entity] += int(counts[told].sum())
+            self.in_words[entity] += int(counts[found & words & ~told].sum())
+            self.shaped_words[entity] += int(counts[shaped & words & ~told].sum())
             self.in_codes[entity] += int(counts[found & ~words].sum())
-            self.shaped_codes[entity] += int(counts[inside.shaped[entity] & ~words].sum())
+            self.shaped_codes[entity] += int(counts[shaped & ~words].sum())
 
 
 def _explained_by_chance(entity: Entity, found: int, *, of: int) -> bool:
     """Whether so many of the codes with something of the entity's shape pass its check although none holds one.
 
-    Of twelve digits in the number of an invoice a tenth are valid Aadhaar numbers. Few codes prove no such thing, and
-    are believed to hold what they seem to; so is every text of words, which may hold anything.
+    Of twelve digits in the number of an invoice a tenth are valid Aadhaar numbers, in a code as in a sentence. Few
+    codes prove no such thing, and are believed to hold what they seem to; so is a text that speaks of the entity.
     """
-    chance = text_patterns()[entity].detector.chance
-    return found < of and of >= _ENOUGH_TO_TELL and found <= most_by_chance(of, chance)
+    return found < of and of >= _ENOUGH_TO_TELL and found <= most_by_chance(of, _chance_of(entity))
+
+
+def _chance_of(entity: Entity) -> float:
+    return text_patterns()[entity].detector.chance
+
+
+def _telling(texts: Any, found: Booleans, entity: Entity) -> Booleans:
+    """Which of the texts in which an entity was found speak of it, as a column's name would."""
+    told = found.copy()
+    if found.any():
+        speaking = pc.match_substring_regex(texts.filter(pa.array(found)), _spoken_of(entity))
+        told[found] = speaking.to_numpy(zero_copy_only=False)
+    return told
+
+
+@cache
+def _spoken_of(entity: Entity) -> str:
+    return rf"(?i)\b(?:{'|'.join(text_patterns()[entity].detector.context)})\b"
 
 
 def _shaped(detector: Detector, cells: Cells, makeup: Makeup) -> Booleans:

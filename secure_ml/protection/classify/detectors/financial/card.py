@@ -1,4 +1,8 @@
-"""Payment card numbers: 13 to 19 digits, a network's prefix (ISO/IEC 7812), a Luhn check digit."""
+"""Payment card numbers: 13 to 19 digits, a network's prefix (ISO/IEC 7812), a Luhn check digit.
+
+Prefixes and lengths are those that the networks publish, as braintree's `credit-card-type` 10.3 collects them, with
+those of RuPay, Visa's old thirteen digits and JCB's old fifteen.
+"""
 
 import re
 from typing import Any
@@ -12,7 +16,7 @@ from secure_ml.protection.classify import checksums, expressions
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
 _PATTERN = (
-    r"(?:[2-6][0-9]|8[12])[0-9]{2}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,4}(?:[ -]?[0-9]{1,3})?"
+    r"(?:[2-6][0-9]{3}|8[12][0-9]{2}|1800|9792)[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,4}(?:[ -]?[0-9]{1,3})?"
     r"|3[047689][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{4,5}"
 )
 _NETWORK = re.compile(
@@ -23,7 +27,8 @@ _NETWORK = re.compile(
     r"|6(?:011|5[0-9]{2}|4[4-9][0-9])[0-9]{12,15}"  # Discover, and RuPay's 65
     r"|(?:60|81|82|508)[0-9]{13,14}"  # RuPay
     r"|220[0-4][0-9]{12,15}"  # Mir
-    r"|35(?:2[89]|[3-8][0-9])[0-9]{12,15}"  # JCB
+    r"|35(?:2[89]|[3-8][0-9])[0-9]{12,15}|(?:1800|2131)[0-9]{11}"  # JCB
+    r"|9792[0-9]{12}"  # Troy
     r"|62[0-9]{14,17}"  # UnionPay
     r"|(?:50|5[6-9]|6[0-9])[0-9]{11,17}"  # Maestro
 )

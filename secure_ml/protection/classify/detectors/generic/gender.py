@@ -27,5 +27,7 @@ DETECTOR = PatternDetector(
     check=is_gender_word,
     check_all=expressions.whole(_WORDS),
     context=("gender", "sex", "male", "female", "is (?:male|female)"),
-    alone_share=0.5,
+    # Clothes are for men and women, and for children.
+    alone_pattern_share=0.75,
+    alone_share=0.3,
 )

@@ -6,6 +6,10 @@ Those rounded to two decimals are no longer of the shape.
 """
 
 import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify import expressions
@@ -15,11 +19,21 @@ _LATITUDE = r"[+-]?(?:[1-8]?[0-9]\.[0-9]{3,17}|90\.0{3,17})"
 _LONGITUDE = r"[+-]?(?:(?:1[0-7][0-9]|[1-9]?[0-9])\.[0-9]{3,17}|180\.0{3,17})"
 _PAIR = rf"{_LATITUDE} ?[,;] ?{_LONGITUDE}"
 _PRECISE_PAIR = re.compile(r"[^,;]+\.[0-9]{4,}[^,;]*[,;][^,;]+\.[0-9]{4,}\)?")
+# The Gulf of Guinea: there is no land within four degrees of latitude and five of longitude of zero.
+_AT_SEA = re.compile(r"^\(?[+-]?[0-3]\.[0-9]+ ?[,;] ?[+-]?[0-4]\.")
 
 
 def is_precise_pair(value: str) -> bool:
-    """Say whether it is a pair with at least four decimals: fewer are as often two prices or measurements."""
-    return bool(_PRECISE_PAIR.fullmatch(value))
+    """Say whether it is a pair with at least four decimals, on land.
+
+    With fewer decimals they are as often two prices or measurements; around zero, limits, shares and deviations.
+    """
+    return bool(_PRECISE_PAIR.fullmatch(value)) and not _AT_SEA.search(value)
+
+
+def are_precise_pairs(values: Any) -> npt.NDArray[np.bool_]:
+    """Say the same of every string of an Arrow array."""
+    return expressions.whole(_PRECISE_PAIR)(values) & ~expressions.within(_AT_SEA)(values)
 
 
 _OF = "(?:home|house|user|customer|geo|gps|current|residence|pickup|drop ?off|start|end|login|device)"
@@ -30,7 +44,7 @@ DETECTOR = PatternDetector(
     identifiability=Identifiability.QUASI,
     pattern=rf"\(?{_PAIR}\)?|(?:POINT ?\()?{_LONGITUDE} {_LATITUDE}\)?|{_LONGITUDE}",
     check=is_precise_pair,
-    check_all=expressions.whole(_PRECISE_PAIR),
+    check_all=are_precise_pairs,
     context=(
         "lat(?:itude)?s?",
         "lng|longitudes?|lon",

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
-from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
+from secure_ml.protection.classify.pattern_detector import TextForm
+from secure_ml.protection.classify.strict_detector import StrictDetector
 
 _PATTERN = (
     r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?::[0-9]{2,5}|/[0-9]{1,2})?"
@@ -21,6 +22,8 @@ _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _VERSION_4 = re.compile(
     rf"(?:25[0-5]|2[0-4][0-9]|1[0-9]{{2}}|[1-9][0-9])(?:\.{_BYTE}){{3}}(?::[0-9]{{2,5}}|/[0-9]{{1,2}})?"
 )
+# So are they where none has three digits; of addresses one in fifty is such, and those of a network of one's own.
+_LARGE = re.compile(r"^10\.|[0-9]{3}(?:\.|$)|\.[0-9]{3}[:/]")
 # A time of day has two colons.
 _IN_TEXT_6 = r"[0-9A-F]{1,4}::[0-9A-F]{1,4}|[0-9A-F]{0,4}(?::[0-9A-F]{0,4}){3,7}(?:\.[0-9]{1,3}){0,3}"
 _SHORTEST = len("1::1")
@@ -28,7 +31,7 @@ _SHORTEST = len("1::1")
 
 def is_address(value: str) -> bool:
     """Say whether the whole value is an address; `::` and words such as "add::bad" say too little."""
-    return bool(_VERSION_4.fullmatch(value)) or is_version_6(value)
+    return bool(_VERSION_4.fullmatch(value) and _LARGE.search(value)) or is_version_6(value)
 
 
 def is_version_6(value: str) -> bool:
@@ -45,10 +48,11 @@ def is_version_6(value: str) -> bool:
 def are_addresses(values: Any) -> npt.NDArray[np.bool_]:
     """Say the same of every string of an Arrow array."""
     several_colons: npt.NDArray[np.bool_] = pc.match_substring_regex(values, ":.*:").to_numpy(zero_copy_only=False)
-    return expressions.whole(_VERSION_4)(values) | expressions.passing(values, several_colons, is_version_6)
+    version_4 = expressions.whole(_VERSION_4)(values) & expressions.within(_LARGE)(values)
+    return version_4 | expressions.passing(values, several_colons, is_version_6)
 
 
-DETECTOR = PatternDetector(
+DETECTOR = StrictDetector(
     entity=Entity.IP_ADDRESS,
     category=Category.PII,
     identifiability=Identifiability.DIRECT,
@@ -57,6 +61,8 @@ DETECTOR = PatternDetector(
     check=is_address,
     check_all=are_addresses,
     context=("ip", "ip ?v?[46]?", "ip ?(?:addr|address)", "(?:client|remote|source|login) ?ip"),
+    # Of the versions of a program that count to some hundreds about half look like addresses.
+    least_valid=0.75,
     alone_share=0.3,
     ceiling_alone=0.9,
     text=TextForm(

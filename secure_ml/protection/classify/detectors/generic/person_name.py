@@ -97,5 +97,7 @@ DETECTOR = PatternDetector(
     ),
     context_share=0.5,
     alone_share=0.25,
+    # Fewer are as often brands, films and gods.
+    alone_distinct=5,
     ceiling_alone=0.85,
 )

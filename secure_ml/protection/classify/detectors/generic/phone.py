@@ -1,6 +1,12 @@
-"""Telephone numbers: Indian mobile and fixed lines as people write them, and international ones."""
+"""Telephone numbers: Indian mobile and fixed lines as people write them, and international ones.
+
+Ten digits without any sign are as often the number of an order. India's numbering plan gives mobile telephones about
+five in six of the numbers that begin with 6 to 9 (phonenumbers' copy of the plan of the Department of
+Telecommunications): a column of telephones keeps to them, a column of other numbers does not.
+"""
 
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,15 +36,20 @@ _AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
 # What `_is_valid_by_plan` needs of a number: a country code, a zero at first, or the North American form.
 _HAS_A_PLAN = re.compile(rf"^\(*\+|^[^0-9]*0|^(?:{_NORTH_AMERICAN.pattern})$")
 # In the groups that people write: other ten digits with dots and dashes are versions and accounts of a ledger.
-_MOBILE = (
-    r"[6-9][0-9]{9}|[6-9][0-9]{4}_[0-9]{5}|[6-9][0-9]{2}_(?:[0-9]{4}_[0-9]{3}|[0-9]{7})"
+_GROUPED = (
+    r"[6-9][0-9]{4}_[0-9]{5}|[6-9][0-9]{2}_(?:[0-9]{4}_[0-9]{3}|[0-9]{7})"
     r"|[6-9][0-9]{3}_(?:[0-9]{3}_[0-9]{3}|[0-9]{6})|[6-9][0-9]_(?:[0-9]{4}_[0-9]{4}|[0-9]{8}|[0-9]{2}(?:_[0-9]{2}){3})"
 ).replace("_", "[ .-]{1,2}")
-_INDIAN_MOBILE = re.compile(rf"{_INDIA}?(?:{_MOBILE})")
+_BARE = re.compile(r"[6-9][0-9]{9}")
+_INDIAN_MOBILE = re.compile(rf"{_INDIA}?(?:{_GROUPED})|{_INDIA}[6-9][0-9]{{9}}")
+_SERIES = 4
+"""Digits of the series of numbers that is given to an operator in a region at once."""
 
 
 def is_possible_number(value: str) -> bool:
     """Say whether a numbering plan has such a number: Indian by default, otherwise by country code."""
+    if _BARE.fullmatch(value):
+        return bool(_mobile_plan().fullmatch(value))
     if _INDIAN_MOBILE.fullmatch(value):
         return True
     return bool(_AS_WRITTEN.search(value)) and _is_valid_by_plan(value, re.sub(r"[^0-9]", "", value))
@@ -46,9 +57,23 @@ def is_possible_number(value: str) -> bool:
 
 def are_possible_numbers(values: Any) -> npt.NDArray[np.bool_]:
     """Say the same of every string of an Arrow array."""
-    indian = expressions.whole(_INDIAN_MOBILE)(values)
-    candidates = expressions.within(_AS_WRITTEN)(values) & expressions.within(_HAS_A_PLAN)(values) & ~indian
+    bare = expressions.whole(_BARE)(values)
+    indian = expressions.whole(_INDIAN_MOBILE)(values) | (bare & expressions.whole(_mobile_plan())(values))
+    candidates = expressions.within(_AS_WRITTEN)(values) & expressions.within(_HAS_A_PLAN)(values) & ~indian & ~bare
     return indian | expressions.passing(values, candidates, is_possible_number)
+
+
+def series_of(value: str) -> str:
+    """What numbers that were counted up share, where no sign says that they are telephones'; else the value."""
+    return value[:_SERIES] if _BARE.fullmatch(value) else value
+
+
+@cache
+def _mobile_plan() -> re.Pattern[str]:
+    import phonenumbers
+
+    plan = phonenumbers.PhoneMetadata.metadata_for_region("IN", None)
+    return re.compile(plan.mobile.national_number_pattern)
 
 
 def _is_valid_by_plan(value: str, digits: str) -> bool:
@@ -74,6 +99,7 @@ DETECTOR = StrictDetector(
     check=is_possible_number,
     check_all=are_possible_numbers,
     chance=0.5,
+    kin=series_of,
     context=(
         "(?:tele)?phone",
         "(?:mobile|mob|cell|tel|whatsapp|landline|phone|contact) ?(?:no|num|number|nr)?",
@@ -99,7 +125,7 @@ DETECTOR = StrictDetector(
         "bill",
     ),
     # Of any ten digits in groups of 3-3-4 four in five are numbers of the North American plan.
-    least_valid=0.86,
+    least_valid=0.92,
     alone_share=0.3,
     # Ten digits are as often the number of an order.
     ceiling_alone=0.83,

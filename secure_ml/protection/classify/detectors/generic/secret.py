@@ -18,17 +18,18 @@ from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
-# As the issuers document them: a prefix of their own and a length. Without one a token cannot be told from a hash.
+# As the issuers document them, and gitleaks and detect-secrets collect them: a prefix of their own and a length.
+# Without one a token cannot be told from a hash.
 _ISSUED = (
-    r"A[KS]IA[A-Z2-7]{16}"  # AWS access key id
+    r"A(?:[KS]I|BI|CC)A[A-Z2-7]{16}"  # AWS access key id
     r"|gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{82}"
-    r"|glpat-[A-Za-z0-9_-]{20,250}"
+    r"|gl(?:pat|dt|ft|soat|rt|ptt)-[A-Za-z0-9_-]{20,250}"
     r"|xox[abeoprs]-[A-Za-z0-9-]{10,250}"  # Slack
     r"|[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}"  # Stripe
     r"|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}"  # Google
     r"|sk-[A-Za-z0-9_-]{10,200}T3BlbkFJ[A-Za-z0-9_-]{10,200}|sk-ant-[A-Za-z0-9_-]{80,250}"  # OpenAI, Anthropic
     r"|SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"  # SendGrid
-    r"|npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,250}|hf_[A-Za-z]{34}|dop_v1_[0-9a-f]{64}"
+    r"|npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,250}|hf_[A-Za-z0-9]{34}|do[opr]_v1_[0-9a-f]{64}|dapi[0-9a-f]{32}(?:-[0-9])?"
     r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"  # Shopify
     r"|hv[sb]\.[A-Za-z0-9_-]{24,250}"  # HashiCorp Vault
     r"|[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"  # Telegram bot

@@ -11,12 +11,12 @@ _PATTERN = (
     r"[A-Z]{2}[ -]?[0-9]{1,2}[ -]?[A-Z](?:[ -]?[A-Z]){0,2}[ -]?[0-9]{4}|[0-9]{2}[ -]?BH[ -]?[0-9]{4}[ -]?[A-Z]{1,2}"
 )
 # The highest number of an office in each state and union territory, as presidio-analyzer lists them; Andhra Pradesh
-# went to 40 when it registered all under one, and Telangana writes TS and TG.
+# went to 40 when it registered all under one, Telangana writes TS and TG, and UA is what Uttarakhand wrote until 2007.
 _OFFICES = {
     "AN": 1, "AP": 40, "AR": 22, "AS": 34, "BR": 56, "CG": 30, "CH": 4, "DD": 3, "DL": 16, "DN": 9, "GA": 12, "GJ": 39,
     "HP": 99, "HR": 99, "JH": 24, "JK": 22, "KA": 71, "KL": 99, "LA": 2, "LD": 9, "MH": 58, "ML": 10, "MN": 7, "MP": 71,
     "MZ": 8, "NL": 10, "OD": 35, "OR": 31, "PB": 99, "PY": 5, "RJ": 58, "SK": 8, "TG": 38, "TN": 99, "TR": 8, "TS": 38,
-    "UK": 20, "UP": 96, "WB": 98,
+    "UA": 15, "UK": 20, "UP": 96, "WB": 98,
 }  # fmt: skip
 
 
