@@ -18,8 +18,11 @@ STANDS, REFUSED = 0, 255
 """Kinds of characters that stay as they are, and of those with which a text cannot be encrypted."""
 
 _CODE_POINTS, _ASCII = 0x110000, 0x80
-# A character that says nothing: punctuation, symbol, space, control or format character.
-_SAYS_NOTHING = ("P", "S", "Z", "Cc", "Cf")
+# A character that says nothing: punctuation, sign of money or mathematics, accent, space, control or format character.
+# Other symbols spell: letters in circles, Braille, radicals, flags. So do the format characters named tags, unseen.
+_SAYS_NOTHING = ("P", "Sc", "Sk", "Sm", "Z", "Cc", "Cf")
+_NUMBER_SIGN = 0x2116  # stands before numbers, and is a symbol of the other kind
+_TAGS = range(0xE0000, 0xE0080)
 _STANDARD = ("0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
@@ -36,7 +39,7 @@ class Alphabets:
     def tables(self, *, ascii_only: bool) -> tuple[npt.NDArray[np.uint8], Places]:
         """By code point: its kind, and its place in its alphabet.
 
-        A letter, digit or mark that is in no alphabet would be left readable: it is refused.
+        A letter, digit, mark or picture that is in no alphabet would be left readable: it is refused.
         """
         return _tables(self.alphabets, _ASCII if ascii_only else _CODE_POINTS)
 
@@ -65,7 +68,10 @@ def _tables(given: tuple[str, ...], size: int) -> tuple[npt.NDArray[np.uint8], P
 
 @cache
 def _silent(size: int) -> npt.NDArray[np.bool_]:
-    return np.array([unicodedata.category(chr(point)).startswith(_SAYS_NOTHING) for point in range(size)])
+    silent = np.array([unicodedata.category(chr(point)).startswith(_SAYS_NOTHING) for point in range(size)])
+    silent[_NUMBER_SIGN : _NUMBER_SIGN + 1] = True
+    silent[_TAGS.start : _TAGS.stop] = False
+    return silent
 
 
 @dataclass(frozen=True)

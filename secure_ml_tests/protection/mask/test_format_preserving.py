@@ -74,7 +74,7 @@ def is_valid(number: str, entity: str) -> bool:
     "cell",
     [
         "98765 43210", "+91-98765-43210", "ABCPE1234F", "abcpe1234f", "Asha Kulkarni", "KA-01-AB-1234", "x1y2z3w4v5",
-        "asha.k@mail.example", "1234567", "00000000", "\u20b91,23,45,678",
+        "asha.k@mail.example", "1234567", "00000000", "\u20b91,23,45,678", "\u2116 1234567", "\u200f1234567\u00b4",
     ],
 )  # fmt: skip
 def test_every_letter_and_digit_is_encrypted_in_its_kind_and_all_else_stands(cell: str) -> None:
@@ -90,6 +90,9 @@ def test_every_letter_and_digit_is_encrypted_in_its_kind_and_all_else_stands(cel
         ("12345", "a hundred thousand values"), ("abcd", "26^4"), ("AB123", "676,000 values"), ("x", "one"),
         ("-- /", "none"), ("\u0905\u091c\u092f \u092e\u094b\u0930\u0947", "letters of no alphabet"),
         ("1234567\u0664", "a digit of no alphabet"), ("1234567\ue000", "a private character"), ("1" * 129, "too long"),
+        ("1234567 \u24b6\u24c8\u24bd\u24b6", "letters in circles"), ("1234567 \u2801\u280e\u2813", "Braille"),
+        ("1234567 \u2f25", "a radical"), ("1234567 \U0001f1ee\U0001f1f3", "a flag, which spells"),
+        ("1234567\U000e0041\U000e0053", "tags, which spell unseen"),
     ],
 )  # fmt: skip
 def test_what_has_no_form_is_redacted_and_counted(cell: str, why: str) -> None:
@@ -97,6 +100,10 @@ def test_what_has_no_form_is_redacted_and_counted(cell: str, why: str) -> None:
     assert treated.values[0].as_py() == REDACTED, why
     assert treated.values[1].as_py() != REDACTED
     assert (treated.values[2].as_py(), treated.unknown) == (None, 1)
+
+
+def test_a_column_of_nothing_but_long_texts_is_redacted_too() -> None:
+    assert crypted(["1" * 129, "2" * 129]) == [REDACTED] * 2
 
 
 @pytest.mark.parametrize("cell", ["123456", "abcde", "AB12345", "AB123456", "1" * 128, "Ab1" * 42])
