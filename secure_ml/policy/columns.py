@@ -58,6 +58,7 @@ FEW_VALUES: Mapping[Entity, str] = MappingProxyType(
 _TOO_LITTLE_FOR_DIRECT = {"keep", "top_bottom_code", "date_shift"} | {
     f"generalise_{what}" for what in ("number", "date", "category")
 }
+_TOO_LITTLE_FOR_A_PSEUDONYM = {"generalise_number", "generalise_category"}
 _NO_FEATURE = {"drop", "redact", "partial_mask", "scrub_text"}
 _PSEUDONYMS_BY_KEY = {"token", "format_preserving", "deterministic_encryption"}
 
@@ -103,6 +104,8 @@ class ColumnPolicy(PolicyModel):
             )
         if use == "feature" and (self.treatment.leaves is Leaves.PSEUDONYM or kind in _NO_FEATURE):
             raise ValueError(f"a column treated by {kind} cannot be a feature")
+        if self.identifiability is Identifiability.PSEUDONYM:
+            self._is_no_measure(kind, use)
         if use != "never" and kind == "drop":
             raise ValueError("a dropped column has the use never")
         if self.entity is Entity.FREE_TEXT and kind == "keep":
@@ -114,6 +117,19 @@ class ColumnPolicy(PolicyModel):
         if kind == "generalise_category" and self.type is not ColumnType.STRING:
             raise ValueError("generalise_category needs type string, also for codes written in digits")
         return self
+
+    def _is_no_measure(self, kind: str, use: str) -> None:
+        """A pseudonym names somebody; intervals and groups may hold one value each, and would still lower its label."""
+        if kind in _TOO_LITTLE_FOR_A_PSEUDONYM:
+            raise ValueError(
+                f"a pseudonym cannot be treated by {kind}: use drop, redact, partial_mask or token; "
+                "what measures or groups, and names nobody, is declared quasi"
+            )
+        if use == "feature" and self.treatment.leaves is Leaves.UNCHANGED:
+            raise ValueError(
+                "a pseudonym cannot be a feature, since a model would learn people by it: drop it; "
+                "what measures or groups, and names nobody, is declared quasi"
+            )
 
     @model_validator(mode="after")
     def _hides_what_it_encrypts(self) -> "ColumnPolicy":
