@@ -23,7 +23,8 @@ from secure_ml.protection.mask.form_cipher import FormCipher
 from secure_ml.protection.mask.treatment import REDACTED, ColumnReader, ColumnTreatment, Treated, count_unknown
 
 _KEY_BYTES = 32
-_ALONE = r"^[^0-9A-Za-z@]{0,3}(?:[0-9A-Za-z][ .()/+-]{0,3}){1,34}$"
+_ADDRESSES = frozenset({Entity.EMAIL, Entity.UPI_ID, Entity.ABHA_NUMBER})
+_WORDS = r"[A-Za-z]{2,}[.,;:]?\s+[A-Za-z]{2,}"
 
 
 class FormatKeyError(ValueError):
@@ -92,13 +93,18 @@ def is_format_preserved(values: pa.Array, spec: FormatPreservingPolicy, entity: 
     return pc.if_else(values.is_valid(), pc.or_(made, pc.fill_null(pc.equal(values, REDACTED), False)), None)
 
 
-def is_ciphertext_alone(values: pa.Array, entity: Entity) -> pa.Array:
-    """Which cells are one identifier and no more: of the entity's shape, or of letters and digits close together.
+def may_be_ciphertext(values: pa.Array, spec: FormatPreservingPolicy, entity: Entity) -> pa.Array:
+    """Which cells are random characters where this treatment made the column; null where null.
 
-    In a column of this treatment these are random characters, which look like identifiers of one kind or another.
+    A ciphertext looks like an identifier of one kind or another by chance, and the key decides which. Of an entity
+    without a shape, or under an alphabet of the policy's own, any cell can be one. Of the others no cell of several
+    words and no address can: what has not the shape is redacted.
     """
-    alone, shaped = pc.match_substring_regex(values, _ALONE), has_shape(values, entity)
-    return alone if shaped is None else pc.or_(alone, shaped)
+    shaped = has_shape(values, entity)
+    if shaped is None or spec.alphabet is not None:
+        return pc.if_else(pc.is_valid(values), True, None)
+    is_text = pc.match_substring_regex(values, _WORDS if entity in _ADDRESSES else rf"@|{_WORDS}")
+    return pc.or_(shaped, pc.invert(is_text))
 
 
 def _cipher(spec: FormatPreservingPolicy, entity: Entity, context: bytes, key: bytes) -> FormCipher:

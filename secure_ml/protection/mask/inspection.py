@@ -17,7 +17,7 @@ from secure_ml.policy.project import Policy
 from secure_ml.policy.treatments import DeterministicEncryption, FormatPreserving, Surrogate
 from secure_ml.protection.anonymity.counting import Classes, class_counter
 from secure_ml.protection.mask.deterministic_encryption import is_encrypted
-from secure_ml.protection.mask.format_preserving import is_ciphertext_alone
+from secure_ml.protection.mask.format_preserving import may_be_ciphertext
 from secure_ml.protection.mask.forms import count_untreated
 from secure_ml.protection.mask.plan import Plan, plan_without_keys
 from secure_ml.protection.mask.residual import residual_identifiers
@@ -146,8 +146,8 @@ def _invented(texts: pa.Array, column: ColumnPolicy) -> pa.Array | None:
         case Surrogate() as spec:
             kind = spec.kind_for(column.entity)
             return None if kind == "date_of_birth" else is_surrogate(texts, kind, spec.locale)
-        case FormatPreserving():
-            return is_ciphertext_alone(texts, column.entity)
+        case FormatPreserving() as spec:
+            return may_be_ciphertext(texts, spec, column.entity)
         case DeterministicEncryption():
             return is_encrypted(texts)
         case _:

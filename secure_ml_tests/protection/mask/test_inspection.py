@@ -193,6 +193,19 @@ def test_a_ciphertext_that_looks_like_an_identifier_is_none(entity: str) -> None
     assert column_found([*numbers, "ABCPE1234F", None, "[REDACTED]"], "format_preserving", entity) == {}
 
 
+@pytest.mark.parametrize(
+    ("entity", "form"),
+    [
+        ("record_id", "QX_{:012}"), ("record_id", "BATCH:{:010}:v2"), ("none", "seen by {:010} at the gate"),
+        ("medical_record_number", "QU#{:012}"), ("abha_number", "kolam.{:010}@bqz"), ("geo_coordinates", "41.{:010};7"),
+        ("ip_address", "7C::{:010}::1"), ("secret", "kq_{:012}_{:010}"),
+    ],
+)  # fmt: skip
+def test_no_ciphertext_is_an_identifier_by_the_luck_of_a_key(entity: str, form: str) -> None:
+    numbers = [n * 7_919_567_891 % 10**10 for n in range(1, 250)]
+    assert column_found([form.format(n, n) for n in numbers], "format_preserving", entity) == {}
+
+
 def test_an_identifier_within_a_text_is_found_beside_ciphertexts() -> None:
     cells: list[str | None] = ["98765 43210", "see 98765 43210 or asha@mail.example for the file of last year"]
     found = column_found(cells, "format_preserving", "account_number")
