@@ -13,7 +13,7 @@ from secure_ml.policy.columns import ColumnPolicy
 from secure_ml.policy.gates import DisclosureControl
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.finding import Finding
-from secure_ml.protection.classify.telling import share_in_words
+from secure_ml.protection.classify.telling import evidence_in_words, share_in_words
 
 
 class DiscrepancyKind(StrEnum):
@@ -103,11 +103,11 @@ def _judge(
     finding: Finding, column: ColumnPolicy | None, threshold: float, subject: str | None, told: DisclosureControl
 ) -> Iterator[Discrepancy]:
     if column is None:
-        yield _discrepancy(finding, DiscrepancyKind.UNDECLARED, "the policy does not declare it", threshold)
+        yield _discrepancy(finding, DiscrepancyKind.UNDECLARED, "the policy does not declare it", threshold, told)
         return
     declared = _against(finding, column, threshold, told)
     if declared is not None:
-        yield _overridden(declared, finding, column)
+        yield _overridden(declared, finding, column, told)
     if finding.column != subject and column.treatment.kind in _ONE_FOR_ONE and _falls_to_counting(finding):
         yield _few_values(finding, column)
 
@@ -118,20 +118,20 @@ def _against(finding: Finding, column: ColumnPolicy, threshold: float, told: Dis
         return _singles_out(finding, column, told) if _is_declared_too_low(finding, column) else None
     if _is_declared_too_low(finding, column):
         problem = f"the policy declares identifiability {column.identifiability}"
-        return _discrepancy(finding, DiscrepancyKind.UNDER_DECLARED, problem, threshold)
+        return _discrepancy(finding, DiscrepancyKind.UNDER_DECLARED, problem, threshold, told)
     if column.category is Category.INTERNAL and finding.category is not Category.INTERNAL:
         problem = f"the policy declares category {column.category}"
-        return _discrepancy(finding, DiscrepancyKind.UNDER_DECLARED, problem, threshold)
+        return _discrepancy(finding, DiscrepancyKind.UNDER_DECLARED, problem, threshold, told)
     if finding.confidence < threshold:
         return None
     # The treatment follows the declaration; the protection declared is no weaker, so nothing leaks.
     if finding.entity is not column.entity:
         problem = f"the policy declares entity {column.entity}"
-        return _discrepancy(finding, DiscrepancyKind.OTHER_ENTITY, problem, float("inf"))
+        return _discrepancy(finding, DiscrepancyKind.OTHER_ENTITY, problem, float("inf"), told)
     # Health is a special category (GDPR Art. 9): whoever may see personal or financial columns may not see it yet.
     if finding.category is Category.HEALTH is not column.category:
         problem = f"the policy declares category {column.category}"
-        return _discrepancy(finding, DiscrepancyKind.OTHER_CATEGORY, problem, float("inf"))
+        return _discrepancy(finding, DiscrepancyKind.OTHER_CATEGORY, problem, float("inf"), told)
     return None
 
 
@@ -176,12 +176,14 @@ def _few_values(finding: Finding, column: ColumnPolicy) -> Discrepancy:
     )
 
 
-def _overridden(discrepancy: Discrepancy, finding: Finding, column: ColumnPolicy) -> Discrepancy:
+def _overridden(
+    discrepancy: Discrepancy, finding: Finding, column: ColumnPolicy, told: DisclosureControl
+) -> Discrepancy:
     """The same, unless the steward has overridden exactly this finding."""
     override = column.override
     if override is None or override.entity is not finding.entity:
         return discrepancy
-    what = "that it singles people out" if finding.entity is Entity.NONE else f"the finding {_found(finding)}"
+    what = "that it singles people out" if finding.entity is Entity.NONE else f"the finding {_found(finding, told)}"
     certain = finding.identifiability is Identifiability.DIRECT and finding.confidence >= CERTAIN and finding.validated
     message = f"column {finding.column!r}: the policy overrides {what}, since: {override.reason}"
     return replace(discrepancy, severity=Severity.OVERRIDDEN, message=f"{_CAUTION}{message}" if certain else message)
@@ -190,7 +192,9 @@ def _overridden(discrepancy: Discrepancy, finding: Finding, column: ColumnPolicy
 _CAUTION = "CAUTION, a direct identifier whose cells pass its check: "
 
 
-def _discrepancy(finding: Finding, kind: DiscrepancyKind, problem: str, threshold: float) -> Discrepancy:
+def _discrepancy(
+    finding: Finding, kind: DiscrepancyKind, problem: str, threshold: float, told: DisclosureControl
+) -> Discrepancy:
     sensitive = finding.category is not Category.INTERNAL
     blocking = sensitive and finding.confidence >= threshold
     return Discrepancy(
@@ -198,24 +202,24 @@ def _discrepancy(finding: Finding, kind: DiscrepancyKind, problem: str, threshol
         entity=finding.entity,
         kind=kind,
         severity=Severity.BLOCKING if blocking else Severity.WARNING,
-        message=f"column {finding.column!r}: {problem}, but {_told(finding)}. {_remedy(finding)}",
+        message=f"column {finding.column!r}: {problem}, but {_told(finding, told)}. {_remedy(finding)}",
     )
 
 
-def _told(finding: Finding) -> str:
+def _told(finding: Finding, told: DisclosureControl) -> str:
     if finding.entity is not Entity.NONE:
-        return f"{finding.entity} was found {_how_surely(finding)}"
+        return f"{finding.entity} was found {_how_surely(finding, told)}"
     if finding.identifiability is Identifiability.NONE:
         return "it is in the data (nothing sensitive was found in it)"
     return f"it is in the data ({finding.reason})"
 
 
-def _found(finding: Finding) -> str:
-    return f"{finding.entity} {_how_surely(finding)}"
+def _found(finding: Finding, told: DisclosureControl) -> str:
+    return f"{finding.entity} {_how_surely(finding, told)}"
 
 
-def _how_surely(finding: Finding) -> str:
-    return f"with confidence {finding.confidence:.2f} ({finding.reason})"
+def _how_surely(finding: Finding, told: DisclosureControl) -> str:
+    return f"with confidence {finding.confidence:.2f} ({evidence_in_words(finding, told)})"
 
 
 def _remedy(finding: Finding) -> str:

@@ -1,12 +1,20 @@
-"""Shares of people in words, under disclosure control.
+"""Shares and counts of people in words, under disclosure control.
 
-Belongs here: which share may be told as a figure. Must stay out: how it was counted.
+Belongs here: which of them may be told as a figure. Must stay out: how it was counted.
 """
+
+from typing import TYPE_CHECKING
 
 from secure_ml.policy.gates import DisclosureControl
 
+if TYPE_CHECKING:
+    from secure_ml.protection.classify.finding import Finding
+
 SINGLED_OUT = "singled out by "
 """What the name of a combination's fact begins with in a verdict."""
+
+SINGLES_OUT = "; it singles people out "
+"""What the end of a reason begins with where a column became a quasi-identifier by a combination."""
 
 
 def share_in_words(share: float, rows: int, disclosure: DisclosureControl) -> str:
@@ -23,3 +31,36 @@ def share_in_words(share: float, rows: int, disclosure: DisclosureControl) -> st
     if rows - counted < disclosure.minimum_positives:
         return "nearly all rows"
     return f"{share * 100:.0f} % of rows"
+
+
+def evidence_in_words(finding: "Finding", disclosure: DisclosureControl) -> str:
+    """The reason of a finding, with figures only where they tell of no few cells; the findings table has them all.
+
+    Args:
+        finding: what was found in a column.
+        disclosure: how many stand behind a published figure.
+    """
+    if not finding.non_null:
+        return finding.reason
+    least, parts = disclosure.minimum_positives, []
+    if finding.pattern_matches or not finding.embedded:
+        parts.append(f"{_of(finding.pattern_matches, finding.non_null, least)} cells have the shape")
+    if finding.examined:
+        parts.append(f"{_of(finding.validated, finding.examined, least)} examined pass the check")
+    if finding.context:
+        parts.append("the column's name says so")
+    if finding.embedded:
+        held = (f"{entity} in {_figure(count, least)} cells" for entity, count in sorted(finding.embedded.items()))
+        parts.append(f"longer values hold {', '.join(held)}")
+    _, singles, whom = finding.reason.partition(SINGLES_OUT)
+    return "; ".join(parts) + singles + whom
+
+
+def _of(count: int, whole: int, least: int) -> str:
+    """A count of cells and what it is of."""
+    told = "nearly all" if 0 < whole - count < least <= count else _figure(count, least)
+    return f"{told} of {_figure(whole, least)}"
+
+
+def _figure(count: int, least: int) -> str:
+    return f"fewer than {least}" if 0 < count < least else f"{count:,}"

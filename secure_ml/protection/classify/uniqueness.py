@@ -21,6 +21,7 @@ from secure_ml.protection.classify.cell_hashes import Hashes, hash_cells, hash_r
 from secure_ml.protection.classify.class_sample import ClassSample, Share
 from secure_ml.protection.classify.distinct_count import DistinctCount
 from secure_ml.protection.classify.finding import Combination, Finding
+from secure_ml.protection.classify.telling import SINGLES_OUT
 
 BEYOND = 0.05
 """Share of rows from which a combination is reported."""
@@ -241,6 +242,4 @@ def _completed(finding: Finding) -> Finding:
         return finding
     others = [name for name in max(strong, key=lambda one: one.share).columns if name != finding.column]
     how = f"together with {' and '.join(others)}" if others else "by itself"
-    return replace(
-        finding, identifiability=Identifiability.QUASI, reason=f"{finding.reason}; it singles people out {how}"
-    )
+    return replace(finding, identifiability=Identifiability.QUASI, reason=f"{finding.reason}{SINGLES_OUT}{how}")

@@ -284,3 +284,38 @@ def test_an_override_needs_a_reason(reason: str) -> None:
 def test_what_a_column_is_declared_to_be_is_not_overridden() -> None:
     with pytest.raises(ValidationError, match="not overridden but right"):
         column(AADHAAR_DECLARED, override={"entity": "aadhaar", "reason": REASON})
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((4_000, 900, 900, 800), "900 of 4,000 cells have the shape; 800 of 900 examined pass the check"),
+        ((4_000, 3, 3, 3), "fewer than 10 of 4,000 cells have the shape; fewer than 10 of fewer than 10 examined pass"),
+        ((4_000, 3_999, 3_999, 10), "nearly all of 4,000 cells have the shape; 10 of 3,999 examined pass the check"),
+        ((4_000, 3_990, 0, 0), "3,990 of 4,000 cells have the shape)"),
+        ((4_000, 900, 900, 0), "0 of 900 examined pass the check"),
+        ((7, 7, 7, 7), "fewer than 10 of fewer than 10 cells"),
+    ],
+)
+def test_counts_of_few_cells_are_told_in_no_message(counts: tuple[int, ...], words: str) -> None:
+    non_null, matches, examined, validated = counts
+    finding = replace(
+        FOUND, rows=4_000, non_null=non_null, pattern_matches=matches, examined=examined, validated=validated,
+        reason="3 of 3 cells", embedded={Entity.EMAIL: 2, Entity.PHONE: 1_200},
+    )  # fmt: skip
+    (found,) = compare([finding], {}, blocking_confidence=0.6)
+    overridden = column(
+        (Category.PII, Entity.NONE, Identifiability.NONE), override={"entity": "aadhaar", "reason": "x" * 20}
+    )
+    (heeded,) = compared(replace(finding, embedded={}), overridden)
+    assert words in found.message.replace("; longer", ")")
+    assert words in heeded.message
+    assert "email in fewer than 10 cells, phone in 1,200 cells" in found.message
+    assert "3 of 3" not in found.message + heeded.message
+
+
+def test_how_many_cells_are_few_is_the_policys_word_and_whom_a_column_singles_out_is_told_with_them() -> None:
+    finding = replace(FOUND, reason="10 of 10 cells have the shape; it singles people out together with shop")
+    (found,) = compare([finding], {}, blocking_confidence=0.6, disclosure=DisclosureControl(minimum_positives=11))
+    assert "(fewer than 11 of fewer than 11 cells have the shape; fewer" in found.message
+    assert found.message.count("; it singles people out together with shop)") == 1
