@@ -245,7 +245,9 @@ def read_part(
     found = 0
     with file.open() as committed:
         try:
-            parquet = pq.ParquetFile(committed, decryption_properties=properties)
+            # A thread of Arrow's that reads ahead may let go of the last bytes while the interpreter ends, which aborts
+            # the process (Arrow's issue 34314): all reading is the caller's thread's.
+            parquet = pq.ParquetFile(committed, decryption_properties=properties, pre_buffer=False)
             _require_format(parquet, file.path)
             for batch in batches_of(parquet, names):
                 found += batch.num_rows

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from secure_ml.keys.column_keys import FOOTER, column_key_id, keys_of_columns
 from secure_ml.keys.context import KeyContext
 from secure_ml.keys.envelope import seal, unseal
+from secure_ml.vault import committed_file, parts
 from secure_ml.vault.committed_file import verify_file
 from secure_ml.vault.dataset import DatasetError
 from secure_ml.vault.errors import AccessRefused, Tampered, UnknownFormat
@@ -185,6 +187,28 @@ def test_a_wrong_number_of_rows_is_refused(tmp_path: Path) -> None:
     rows = read_part(file, schema=SCHEMA, columns=["income"], rows=41, keys=keys_of("income"))
     with pytest.raises(Tampered, match="number of rows"):
         list(rows)
+
+
+def test_pyarrow_touches_a_part_in_the_callers_thread_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of pyarrow's that holds something of Python's while the interpreter ends would abort the process."""
+    threads: dict[str, set[int]] = {}
+
+    def watch(owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def watched(self: object, *arguments: object) -> object:
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return real(self, *arguments)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(committed_file._CommittedBytes, "read")
+    watch(parts._NewFile, "write")
+    watch(parts._ReleasedKeys, "unwrap_key")
+    part = write(tmp_path, 400, row_group_rows=50)
+    assert read(tmp_path, part, SCHEMA.names, keys_of(*SCHEMA.names)).num_rows == 400
+    own = {threading.get_ident()}
+    assert threads == {"read": own, "write": own, "unwrap_key": own}
 
 
 def test_nothing_stands_under_the_parts_name_before_it_is_complete(tmp_path: Path) -> None:
