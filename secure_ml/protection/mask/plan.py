@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from secure_ml.policy import treatments
 from secure_ml.policy.columns import ColumnPolicy
+from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
 from secure_ml.protection.mask.date_shift import DATE_SHIFT_PURPOSE, DateShift
 from secure_ml.protection.mask.deterministic_encryption import DeterministicEncryption, encryption_purpose
@@ -27,7 +28,7 @@ from secure_ml.protection.mask.redact import Redact
 from secure_ml.protection.mask.scrub_text import ScrubText
 from secure_ml.protection.mask.surrogate import Surrogate, surrogate_purpose
 from secure_ml.protection.mask.target_label import Outcome
-from secure_ml.protection.mask.token import SUBJECT_PURPOSE, Token, token_purpose
+from secure_ml.protection.mask.token import NO_SUBJECT_PURPOSE, SUBJECT_PURPOSE, Token, token_purpose
 from secure_ml.protection.mask.top_bottom_code import TopBottomCode
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment
 from secure_ml.vault.dataset import Output
@@ -98,8 +99,7 @@ def column_treatment(policy: Policy, name: str, *, key_for: KeyFor) -> ColumnTre
         case treatments.PartialMask() as spec:
             return PartialMask(reader, spec)
         case treatments.Token() as spec:
-            is_subject = policy.subject is not None and policy.subject.column == name
-            purpose = SUBJECT_PURPOSE if is_subject else token_purpose(column.entity)
+            purpose = _token_purpose(policy, name)
             return Token(reader, spec, purpose, key_for(purpose))
         case treatments.FormatPreserving() as spec:
             return FormatPreserving(reader, spec, _context(policy, column), key_for(format_purpose(column.entity)))
@@ -126,6 +126,17 @@ def column_treatment(policy: Policy, name: str, *, key_for: KeyFor) -> ColumnTre
             return Surrogate(reader, kind, spec.locale, subject, KeyedChoice(purpose, key_for(purpose)))
         case treatments.ScrubText() as spec:
             return ScrubText(reader, spec, {beside: policy.columns[beside].entity for beside in policy.beside(name)})
+
+
+def _token_purpose(policy: Policy, name: str) -> str:
+    """Purpose of the key for a column's tokens: of one entity, or the subject's own."""
+    entity = policy.columns[name].entity
+    if policy.subject is None:
+        return token_purpose(entity)
+    if policy.subject.column == name:
+        return SUBJECT_PURPOSE
+    named_otherwise = policy.columns[policy.subject.column].entity is not Entity.SUBJECT_ID
+    return NO_SUBJECT_PURPOSE if entity is Entity.SUBJECT_ID and named_otherwise else token_purpose(entity)
 
 
 def _context(policy: Policy, column: ColumnPolicy) -> bytes:

@@ -34,6 +34,9 @@ HMAC_MARK, CMAC_MARK = "tk1_", "tk2_"
 SUBJECT_PURPOSE = "token:subject_id"
 """Purpose of the key for the subject column, whatever its entity."""
 
+NO_SUBJECT_PURPOSE = "token:other_subject_id"
+"""The same for a column of the entity `subject_id` beside a subject of another entity: the two are not joined."""
+
 _KEY_BYTES = 32
 _DIGEST_BYTES = 20
 _CMAC_KEY = "secure_ml token cmac 2"

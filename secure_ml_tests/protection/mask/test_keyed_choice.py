@@ -3,13 +3,14 @@
 import unicodedata
 
 import pyarrow as pa
+import pytest
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secure_ml.policy.labels import Entity
-from secure_ml.protection.mask.keyed_choice import KeyedChoice
+from secure_ml.protection.mask.keyed_choice import ChoiceKeyError, KeyedChoice
 
 KEY = bytes(range(32))
 
@@ -39,3 +40,10 @@ def test_a_missing_value_disturbs_no_other_and_a_column_of_none_has_its_length()
     assert beside[[3, 1]].tolist() == alone.tolist()
     assert choice.numbers(pa.array([None, None], pa.string()), Entity.NONE).shape == (2, 2)
     assert choice.numbers(pa.array([], pa.string()), Entity.NONE).shape == (0, 2)
+
+
+def test_a_key_of_another_length_is_refused_and_no_key_is_shown() -> None:
+    for length in (0, 16, 31, 33):
+        with pytest.raises(ChoiceKeyError, match="32 bytes"):
+            KeyedChoice("p", bytes(length))
+    assert repr(KEY) not in repr(KeyedChoice("p", KEY))
