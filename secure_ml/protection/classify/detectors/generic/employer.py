@@ -11,7 +11,16 @@ DETECTOR = PatternDetector(
     pattern=r"[^@#$%*_=<>|\\^~]*[^\s0-9@#$%*_=<>|\\^~.,-][^@#$%*_=<>|\\^~]*",
     longest=100,
     kinds=frozenset({Kind.TEXT}),
-    context=("employer", "employer ?name", "company", "organi[sz]ation", "firm", "workplace", "office name"),
+    context=(
+        "employer",
+        "employer ?name",
+        "company",
+        "organi[sz]ation",
+        "org(?: ?name)?",
+        "firm",
+        "workplace",
+        "office name",
+    ),
     not_context=("type", "size", "id", "code", "industry", "sector", "phone", "address", "category"),
     needs_context=True,
 )

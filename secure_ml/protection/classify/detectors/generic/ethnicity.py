@@ -34,6 +34,8 @@ DETECTOR = PatternDetector(
         "racial",
         "ethnic(?:ity)?",
         "caste",
+        "social ?(?:category|group)",
+        "reservation ?category",
         "tribe",
         "nationality",
         "native country",
@@ -45,6 +47,6 @@ DETECTOR = PatternDetector(
         "is (?:black|white|asian|hispanic)",
         "non ?(?:white|black|asian|hispan(?:ic)?)",
     ),
-    not_context=("cell", "cells", "blood", "count", "list", "time"),
+    not_context=("cell", "cells", "blood", "count", "list", "time", "series", "position", "lap", "result", "distance"),
     alone_share=0.3,
 )

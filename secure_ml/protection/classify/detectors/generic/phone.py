@@ -104,6 +104,8 @@ DETECTOR = StrictDetector(
         "(?:tele)?phone",
         "(?:mobile|mob|cell|tel|whatsapp|landline|phone|contact) ?(?:no|num|number|nr)?",
         "cellphone",
+        "ph ?(?:no|num|number|nr)",
+        "msisdn",
     ),
     not_context=("type", "count", "name", "flag", "consent", "device", "model", "email", "date", "duration"),
     contrary=(

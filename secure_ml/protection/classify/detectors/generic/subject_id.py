@@ -5,7 +5,8 @@ from secure_ml.protection.classify.name_detector import NameDetector
 
 _WHO = (
     "(?:customer|cust|client|patient|applicant|borrower|user|person|member|employee|emp|subject|citizen|student"
-    "|individual)"
+    "|individual|staff|subscriber|candidate|beneficiary|consumer|passenger|guest|resident|participant|respondent"
+    "|insured|donor)"
 )
 
 DETECTOR = NameDetector(
@@ -18,6 +19,8 @@ DETECTOR = NameDetector(
         "user ?name",
         "login",
         "cif(?: ?(?:no|num|number))?",
+        "(?:roll|enroll?ment|payroll) ?(?:id|no|num|number)",
     ),
+    not_context=("count", "date", "time", "type", "status", "flag", "segment", "ip"),
     needs_context=True,
 )

@@ -13,7 +13,7 @@ DETECTOR = PatternDetector(
         "mrn(?: ?(?:no|num|number|id))?",
         "(?:medical|health|clinical) ?record(?: ?(?:no|num|number|id))",
         "patient ?mrn",
-        "uhid(?: ?(?:no|num|number))?",
+        "(?:uhid|mrd)(?: ?(?:no|num|number))?",
         "(?:hospital|chart|ipd|opd|in ?patient|out ?patient) ?(?:no|num|number)",
     ),
     not_context=("type", "count", "date", "status", "beds", "visits"),
