@@ -30,12 +30,14 @@ class Distribution:
 
     Attributes:
         ordered: whether the values are numbers or days, whose order counts.
+        missing: whether rank 0 is that of no value.
         of_class: (entries,) number of the class.
         value: (entries,) rank of the value among all, 0 for the lowest; a missing one is a value, lower than any other.
         subjects: (entries,) subjects of the class who have the value in a row of the class.
     """
 
     ordered: bool
+    missing: bool
     of_class: Integers
     value: Integers
     subjects: Integers
@@ -212,7 +214,7 @@ def _distribution(name: str, members: Members, of_member: Integers) -> Distribut
     # Rank 0 is the missing value's, where there is one.
     ranks = np.append(order + (1 if encoded.indices.null_count else 0), 0)[codes]
     (of_class, value), people = _people(members, [of_member, ranks])
-    return Distribution(name in members.ordered, of_class, value, people)
+    return Distribution(name in members.ordered, encoded.indices.null_count > 0, of_class, value, people)
 
 
 def _people(members: Members, columns: Sequence[Integers]) -> tuple[list[Integers], Integers]:

@@ -7,7 +7,7 @@ Venkatasubramanian 2007, with the ordered distance for numbers and the equal dis
 journalist and marketer risk: El Emam and Dankar 2008.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -61,11 +61,15 @@ def entropy_diversity(distribution: Distribution, classes: int) -> Floats:
 def closeness(distribution: Distribution, classes: int) -> Floats:
     """(classes,) t: distance of each class's values from the whole table's, 0 for the same and at most 1.
 
-    The earth mover's distance over ranks for numbers, the total variation for categories.
+    The earth mover's distance over ranks for numbers, the total variation for categories. A missing number lies nowhere
+    among the others, and is as far from each as the lowest is from the highest; of the ways to move it the distance
+    takes one that need not be the shortest, so that it is never too small.
     """
     overall = np.bincount(distribution.value, weights=distribution.subjects)
     overall = overall / overall.sum()
     share = _shares(distribution, classes)
+    if distribution.ordered and distribution.missing:
+        return _distance_with_missing(distribution, share, overall, classes)
     if distribution.ordered:
         return _ordered_distance(distribution, share, overall, classes)
     here = overall[distribution.value]
@@ -78,6 +82,21 @@ def _shares(distribution: Distribution, classes: int) -> Floats:
     """(entries,) share of each value in its class."""
     totals = np.bincount(distribution.of_class, weights=distribution.subjects, minlength=classes)
     return distribution.subjects / totals[distribution.of_class]
+
+
+def _distance_with_missing(distribution: Distribution, share: Floats, overall: Floats, classes: int) -> Floats:
+    """What both hold of numbers is moved among them, and the rest of one to the missing of the other."""
+    held = distribution.value > 0
+    numbers = replace(
+        distribution,
+        missing=False,
+        of_class=distribution.of_class[held],
+        value=distribution.value[held] - 1,
+        subjects=distribution.subjects[held],
+    )
+    here, there = np.bincount(numbers.of_class, weights=share[held], minlength=classes), 1 - overall[0]
+    apart = _ordered_distance(numbers, _shares(numbers, classes), overall[1:] / there, classes) if there else 0.0
+    return np.clip(np.minimum(here, there) * apart + np.abs(here - there), 0, 1)
 
 
 def _ordered_distance(distribution: Distribution, share: Floats, overall: Floats, classes: int) -> Floats:

@@ -55,7 +55,18 @@ def total_variation(one: Mapping[Any, float], other: Mapping[Any, float]) -> flo
 
 
 def ordered_distance(one: Mapping[Any, float], other: Mapping[Any, float]) -> float:
-    values = sorted({*one, *other}, key=lambda value: (value is not None, value or 0))
+    """Numbers are moved among numbers as far as both have them, and the rest the whole way to what is missing."""
+    here, there = 1 - one.get(None, 0), 1 - other.get(None, 0)
+    numbers = [
+        {value: p / held for value, p in share.items() if value is not None}
+        for share, held in ((one, here), (other, there))
+    ]
+    apart = _moved(*numbers) if min(here, there) > 1e-12 else 0.0
+    return min(here, there) * apart + abs(here - there)
+
+
+def _moved(one: Mapping[Any, float], other: Mapping[Any, float]) -> float:
+    values = sorted({*one, *other})
     moved, carried = 0.0, 0.0
     for value in values[:-1]:
         carried += one.get(value, 0) - other.get(value, 0)

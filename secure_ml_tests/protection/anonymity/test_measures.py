@@ -91,6 +91,18 @@ def test_the_papers_own_example_of_t_closeness() -> None:
     assert (lower, upper) == (pytest.approx(0.375), pytest.approx(1 / 6))
 
 
+def test_a_missing_number_is_far_from_all_others() -> None:
+    # Half of the people have no figure, and the others the lowest of eleven but for ten: who is in a class of those
+    # without one has something to tell, and their rank beside the lowest would not.
+    rows = [row("none", 1, None, who=f"n{n}") for n in range(50)]
+    rows += [row("low", 1, 0.0, who=f"l{n}") for n in range(40)] + [row("all", 1, n, who=f"a{n}") for n in range(1, 11)]
+    counter = ClassCounter(["zip"], sensitive=["pay"], subject="who")
+    counter.add(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
+    classes, keys = counter.classes()
+    t = dict(zip(keys.to_pylist(), closeness(classes.distributions["pay"], len(keys)), strict=True))
+    assert t[combination_keys([pa.array(["none"])])[0].as_py()] == pytest.approx(0.5)
+
+
 def test_a_missing_cell_is_a_value_of_its_own() -> None:
     keys = combination_keys([pa.array(["", None, "", None]), pa.array([None, None, 1, 1])])
     assert len(set(keys.to_pylist())) == 4
