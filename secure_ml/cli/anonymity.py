@@ -1,5 +1,6 @@
 """`secure-ml anonymity`: the least generalisation of a policy's ladders that meets what it asks of anonymity."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -41,13 +42,22 @@ def anonymity(
         }
         for file, measured in zip(data, found.measured, strict=True)
     ]
+    together = None if found.together is None else asdict(found.together)
     if as_json:
-        show_json({"treatments": treatments, "loss": found.loss, "tried": found.tried, "reached": reached})
+        figures = {"loss": found.loss, "tried": found.tried, "reached": reached, "together": together}
+        show_json({"treatments": treatments, **figures})
         return
     table = plain_table("file", "k", "l", "t", "prosecutor risk", "marketer risk", "without quasi-identifiers")
     for row in reached:
         table.add_row(*(escape(_cell(value)) for value in row.values()))
     out.print(table)
+    if found.together is not None and found.together.in_several:
+        out.print(
+            f"\n{found.together.in_several} of {found.together.subjects} subjects are in several classes or files. "
+            f"{found.together.fewer_than_k} subjects share all that their rows and files say together with fewer than "
+            "k - 1 others: k holds for each file, and not for somebody who can follow a subject through them.",
+            soft_wrap=True,
+        )
     told = f"Tried {found.tried} of {found.nodes} combinations; information loss {found.loss:.3f}"
     out.print(f"\n{told}. Write under columns of the policy:", soft_wrap=True)
     for name, treatment in treatments.items():

@@ -84,7 +84,8 @@ def _anonymity(found: "Inspection", policy: Policy) -> Judgement:
 
     measured = measure(found.classes, policy.anonymity)
     faults = measured.faults(policy.anonymity)
-    told = f"every combination of {', '.join(policy.quasi_identifiers)} is shared by {measured.k} subjects or more"
+    named = ", ".join(policy.quasi_identifiers)
+    told = f"in this version alone, every combination of {named} is shared by {measured.k} subjects or more"
     facts: dict[str, int | float] = {
         "k": measured.k,
         "classes": measured.classes,

@@ -96,7 +96,8 @@ def _distance_with_missing(distribution: Distribution, share: Floats, overall: F
     )
     here, there = np.bincount(numbers.of_class, weights=share[held], minlength=classes), 1 - overall[0]
     apart = _ordered_distance(numbers, _shares(numbers, classes), overall[1:] / there, classes) if there else 0.0
-    return np.clip(np.minimum(here, there) * apart + np.abs(here - there), 0, 1)
+    distance: Floats = np.clip(np.minimum(here, there) * apart + np.abs(here - there), 0, 1)
+    return distance
 
 
 def _ordered_distance(distribution: Distribution, share: Floats, overall: Floats, classes: int) -> Floats:

@@ -37,6 +37,7 @@ from secure_ml.protection.anonymity.distinct_rows import DistinctRows, one_array
 from secure_ml.protection.anonymity.errors import AnonymityError
 from secure_ml.protection.anonymity.judgement import Booleans, Measured, measure
 from secure_ml.protection.anonymity.suppression import choose_suppressed
+from secure_ml.protection.anonymity.together import Together, together
 from secure_ml.protection.mask.masking import Masking
 from secure_ml.protection.mask.plan import column_treatment, plan_without_keys
 from secure_ml.vault.dataset import Dataset, Output
@@ -58,6 +59,7 @@ class Found:
         loss: 0 for the ladders' first treatments and nothing suppressed, 1 for nothing left.
         tried: nodes that were counted.
         nodes: nodes that there are.
+        together: what all tables tell of a subject; None where the policy names no subject.
     """
 
     treatments: Mapping[str, Treatment]
@@ -65,6 +67,7 @@ class Found:
     loss: float
     tried: int
     nodes: int
+    together: Together | None
 
 
 def search(tables: Sequence[Dataset], policy: Policy) -> Found:
@@ -99,6 +102,7 @@ def search(tables: Sequence[Dataset], policy: Policy) -> Found:
         best.loss,
         best.tried,
         nodes,
+        together([_as_released(classes, asked) for classes in counted.classes(best.node)], k=asked.smallest_class),
     )
 
 
@@ -236,7 +240,7 @@ def _try(tables: Iterable[Classes], asked: Anonymity) -> tuple[tuple[Measured, .
     measured = []
     for classes in tables:
         try:
-            after = measure(_suppressed(classes, asked) if asked.suppress else classes, asked)
+            after = measure(_as_released(classes, asked), asked)
         except AnonymityError as error:
             return (), (str(error),)
         if faults := after.faults(asked):
@@ -245,8 +249,10 @@ def _try(tables: Iterable[Classes], asked: Anonymity) -> tuple[tuple[Measured, .
     return tuple(measured), ()
 
 
-def _suppressed(classes: Classes, asked: Anonymity) -> Classes:
-    """The classes once the rare ones are one, with those that had nothing to be taken."""
+def _as_released(classes: Classes, asked: Anonymity) -> Classes:
+    """The classes once the rare ones are one, with those that had nothing to be taken, if the policy suppresses."""
+    if not asked.suppress:
+        return classes
     emptied = classes.emptied.copy()
     emptied[choose_suppressed(classes, asked).classes] = True
     numbers = np.arange(len(emptied))
