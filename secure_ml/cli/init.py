@@ -1,6 +1,7 @@
 """`secure-ml init`: a drafted policy for a table that nobody here has seen."""
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,14 @@ def init(
     check_name(name)
     open_installation().kernel.send(RecordDrafting(project=name))
     drafted = draft_policy(
-        data, project=name, label=label, subject=subject, consent=consent, accept=accept, folder=target
+        data,
+        project=name,
+        label=label,
+        subject=subject,
+        consent=consent,
+        accept=accept,
+        folder=target,
+        today=date.today(),
     )
     file = write_draft(drafted, target)
     if as_json:

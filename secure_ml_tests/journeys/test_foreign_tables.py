@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,15 @@ def _init(home: Path, table: Foreign, *, accept: bool) -> Path:
     data = home / f"{table.project}.csv"
     table.write(data)
     folder = home / "home" / "projects" / table.project
-    draft = draft_policy(data, project=table.project, label=table.label, subject=None, accept=accept, folder=folder)
+    draft = draft_policy(
+        data,
+        project=table.project,
+        label=table.label,
+        subject=None,
+        accept=accept,
+        folder=folder,
+        today=date(2026, 11, 24),
+    )
     return write_draft(draft, folder)
 
 
@@ -111,21 +120,25 @@ def test_mortgage_decisions_need_no_edit_and_show_how_race_fares(home: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("pattern", "steward_writes", "guarantee"),
+    ("edits", "guarantee"),
     [
-        (r"# (bins|categories|bounds_from):", r"\1:", VOID),  # takes the drafted ones over
-        (r"# bins: .*$", "bins: [1, 2, 4, 10, 30, 100, 300, 1000]", PRIVATE),  # declares bounds of their own
+        # Takes the drafted ones over.
+        ([(r"# (bins|categories|bounds_from):", r"\1:")], VOID),
+        # Declares bounds of their own, and that the treatments are so too.
+        ([(r"# bins: .*$", "bins: [1, 2, 4, 10, 30, 100, 300, 1000]"), (r"^ +bounds_from: data.*\n", "")], PRIVATE),
     ],
 )
 def test_without_accept_only_what_the_draft_asks_for_is_filled_in(
-    home: Path, pattern: str, steward_writes: str, guarantee: str
+    home: Path, edits: list[tuple[str, str]], guarantee: str
 ) -> None:
     file = _init(home, MORTGAGES, accept=False)
     with pytest.raises(PolicyError) as refused:
         load_policy(file)
     asked = {line.split(": ")[1] for line in str(refused.value).splitlines()}
     text = file.read_text(encoding="utf-8")
-    file.write_text(re.sub(pattern, steward_writes, text, flags=re.MULTILINE), encoding="utf-8")
+    for pattern, steward_writes in edits:
+        text = re.sub(pattern, steward_writes, text, flags=re.MULTILINE)
+    file.write_text(text, encoding="utf-8")
     assert asked == {f"columns.{name}.use" for name in load_policy(file).features}
     outcomes, evidence = _run(home, MORTGAGES)
     assert all(outcome.success for outcome in outcomes), [outcome.failures for outcome in outcomes]

@@ -11,6 +11,7 @@ from secure_ml.policy.columns import ColumnType
 from secure_ml.policy.labels import Entity
 from secure_ml.protection.draft.holders import FEWEST_PEOPLE
 from secure_ml.protection.draft.people import Hashes
+from secure_ml.protection.draft.regions import coordinate_type
 from secure_ml.protection.parse import as_text, is_text, parse_text
 
 READS_AS = 0.98
@@ -36,6 +37,9 @@ def infer_type(column: pa.Array, *, entity: Entity, missing: tuple[str, ...]) ->
         entity: what was found in it.
         missing: texts that mean missing.
     """
+    if entity is Entity.GEO_COORDINATES:
+        texts = as_text(column, missing=missing)
+        return coordinate_type(texts, parse_text(texts, ColumnType.NUMBER))
     if entity not in _MEASURED:
         return ColumnType.STRING
     if not is_text(column.type):

@@ -82,7 +82,7 @@ def cut_candidates(numbers: Floats, people: Hashes, *, intervals: int, multiple_
     middle, half = np.quantile(numbers, steps), 0.5 / intervals
     low, high = np.quantile(numbers, steps - half), np.quantile(numbers, steps + half)
     wanted = [
-        tuple(_round_numbers(float(a), float(q), float(b), multiple_of))
+        tuple(round_numbers(float(a), float(q), float(b), multiple_of))
         for a, q, b in zip(low, middle, high, strict=True)
     ]
     return CutCandidates(numbers, people, tuple(wanted))
@@ -94,20 +94,21 @@ def plain(number: float) -> str:
     return "0" if text in {"-0", "0"} else text
 
 
-def power_of_ten_below(width: float) -> float:
-    """The largest power of ten that is not above `width`, which is positive."""
-    return float(f"1e{math.floor(math.log10(width))}")
+def halvings(cuts: tuple[float, ...]) -> tuple[tuple[float, ...], ...]:
+    """The cuts, then every second of them, and so on down to one; each interval is a union of those before it."""
+    found = [cuts] if cuts else []
+    while found and len(found[-1]) > 1:
+        found.append(found[-1][1::2])
+    return tuple(found)
 
 
-def _round_numbers(low: float, target: float, high: float, multiple_of: float | None) -> Iterator[float]:
+def round_numbers(low: float, target: float, high: float, multiple_of: float | None) -> Iterator[float]:
     """Numbers in (low, high], the roundest first, at each roundness the nearest to `target` first."""
     if high <= low:
         yield target if multiple_of is None else math.floor(target / multiple_of) * multiple_of
         return
-    exponent, given = math.floor(math.log10(high - low)), set[float]()
-    for step in _steps(exponent):
-        if multiple_of is not None and step < multiple_of:
-            return
+    given = set[float]()
+    for step in _steps(math.floor(math.log10(high - low))) if multiple_of is None else (multiple_of,):
         first, last = math.floor(low / step) + 1, math.floor(high / step)
         near = round(target / step)
         for k in {min(max(near + shift, first), last): None for shift in (0, 1, -1)}:

@@ -6,12 +6,14 @@ Belongs here: wording and quoting. Must stay out: every decision; what is writte
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import yaml
 
 from secure_ml.policy.load import COMPONENT_TYPE
+from secure_ml.protection.draft.company import BOUNDS, Company
 from secure_ml.protection.draft.cuts import plain
-from secure_ml.protection.draft.proposal import Proposal
+from secure_ml.protection.draft.proposal import KEEP, Proposal, Value
 from secure_ml.protection.draft.settings import Settings
 from secure_ml.protection.draft.target import Target
 
@@ -19,6 +21,7 @@ BOUNDS_NOTE = "drafted from data; declaring them from your knowledge of the doma
 
 _PLAIN_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_ ]*[A-Za-z0-9_])?")
 _UNBROKEN = 1 << 20
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Contents:
         proposals: every column.
         settings: sizes that follow from the table's.
         accept: whether the drafted bounds are the steward's own.
+        company: what is asked of anonymity, and holds; None where nothing is.
     """
 
     project: str
@@ -54,6 +58,30 @@ class Contents:
     proposals: tuple[Proposal, ...]
     settings: Settings
     accept: bool
+    company: Company | None = None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Columns that strangers may know of a person, and that the draft leaves in some form."""
+        return tuple(p.column for p in self.proposals if p.ladder)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Columns of `masked` beside these that are no pseudonym and no outcome; the steward answers for them."""
+        hidden = {"drop", "token", "redact"}
+        return tuple(
+            p.column
+            for p in self.proposals
+            if not p.ladder and p.treatment["kind"] not in hidden and p.use["kind"] != "administrative"
+        )
+
+    @property
+    def learns_from_suppressed(self) -> bool:
+        """Whether suppression takes cells of a feature, so that the privacy loss is stated for `masked` only."""
+        if self.company is None or not self.company.suppress:
+            return False
+        taken = self.company.suppressed_columns or self.company.quasi_identifiers
+        return any(p.is_feature for p in self.proposals if p.column in taken)
 
     @property
     def fields_to_fill(self) -> tuple[str, ...]:
@@ -81,7 +109,8 @@ def quoted(text: str) -> str:
 
 def render(contents: Contents) -> str:
     """The whole file."""
-    lines = [*_head(contents), *_source(contents), *_columns(contents), *_training(contents), *_rest(contents)]
+    lines = [*_head(contents), *_source(contents), *_columns(contents), *_anonymity(contents)]
+    lines += [*_training(contents), *_rest(contents)]
     return "\n".join(lines) + "\n"
 
 
@@ -149,7 +178,7 @@ def _column(p: Proposal, *, accept: bool) -> Iterator[str]:
     if a.entity != "none":
         yield f"      entity: {a.entity}"
     yield f"      identifiability: {a.identifiability}"
-    yield f"      treatment: {_mapping(p.treatment)}"
+    yield f"      treatment: {_mapping(p.treatment)}{f' # {p.because}' if p.because else ''}"
     bounds = _bounds(p)
     if not bounds:
         yield f"      use: {_mapping(p.use)}"
@@ -164,15 +193,63 @@ def _column(p: Proposal, *, accept: bool) -> Iterator[str]:
         yield "        bounds_from: data # voids the differential-privacy guarantee, and reports say so"
     else:
         yield f"        # {bounds}  # {BOUNDS_NOTE}"
-        yield "        # bounds_from: data  # belongs to the drafted ones: it voids the guarantee, and reports say so"
+        if p.from_data:
+            yield "        bounds_from: data # so is the treatment: leave this out once both are your own"
+        else:
+            yield "        # bounds_from: data  # belongs to the drafted ones: it voids the guarantee; reports say so"
 
 
 def _bounds(p: Proposal) -> str:
     if p.use["kind"] not in {"feature", "fairness"}:
         return ""
-    if p.bounds.bins:
-        return f"bins: [{', '.join(plain(cut) for cut in p.bounds.bins)}]"
-    return f"categories: {_list(p.bounds.categories)}" if p.bounds.categories else ""
+    if p.bins:
+        return f"bins: [{', '.join(plain(cut) for cut in p.bins)}]"
+    return f"categories: {_list(p.categories)}" if p.is_feature and p.categories else ""
+
+
+def _anonymity(c: Contents) -> Iterator[str]:
+    if c.company is None:
+        yield from _no_anonymity(c)
+        return
+    left = [p for p in c.proposals if p.column in c.company.quasi_identifiers]
+    coarser = [p.column for p in left if p.treatment != KEEP]
+    k = c.company.k
+    yield f"  # Strangers may know these of a person. {k} people or more of this table share each combination of them,"
+    yield f"  # so that who looks for somebody is right in at most 1 of {k} cases."
+    if c.company.given_up:
+        yield f"  # Dropped for it: {_named(c.company.given_up)}. Nothing less was enough."
+    if coarser:
+        yield f"  # Left, but coarser or with the rare values as one: {_named(coarser)}."
+    if c.unknown:
+        yield f"  # Taken to be known to nobody outside: {_named(c.unknown)}. If one is, name it below, or drop it."
+    yield "  anonymity:"
+    yield f"    k: {c.company.k}"
+    yield f"    quasi_identifiers: {_list(c.company.quasi_identifiers)}"
+    if c.company.suppress:
+        yield "    suppress: true # the rarest combinations become missing"
+        if c.company.suppressed_columns:
+            yield f"    suppressed_columns: {_list(c.company.suppressed_columns)} # no input, so the privacy loss stays"
+        if c.learns_from_suppressed:
+            yield "    # The model learns from some of them, so the privacy loss is stated for masked only."
+        share = c.company.section.maximum_suppressed
+        yield f"    maximum_suppressed: {share} # share of the rows; beyond it nothing is made"
+    yield ""
+
+
+def _no_anonymity(c: Contents) -> Iterator[str]:
+    yield "  # Nothing is asked of anonymity yet, and the check says so."
+    if not c.known:
+        yield "  # No column was recognised that strangers may know. If one is, name it:"
+    elif not c.consent_settled:
+        yield "  # Who is in the table depends on the consent: settle that, draft anew, and a bound is drafted too."
+        return
+    else:
+        yield f"  # Strangers may know {_named(c.known)}."
+        yield f"  # However coarse these are made, fewer than {min(BOUNDS)} people share some combination, unless"
+        yield "  # more than half of these columns, or all features, are dropped."
+        yield "  # Decide which of them the purpose can do without, drop those, and ask for the others:"
+    yield f"  # anonymity: {{k: {min(BOUNDS)}, quasi_identifiers: [...]}}"
+    yield ""
 
 
 def _training(c: Contents) -> Iterator[str]:
@@ -224,9 +301,24 @@ def _rest(c: Contents) -> Iterator[str]:
     yield "    buckets: 1 # an erasure rewrites one bucket"
 
 
-def _mapping(fields: Mapping[str, str | float]) -> str:
-    parts = [f"{name}: {quoted(v) if isinstance(v, str) else plain(v)}" for name, v in fields.items()]
-    return f"{{{', '.join(parts)}}}"
+def _mapping(fields: Mapping[str, Value] | Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{name}: {_value(value)}' for name, value in fields.items())}}}"
+
+
+def _value(value: Value) -> str:
+    match value:
+        case str():
+            return quoted(value) if _PLAIN_NAME.fullmatch(value) else _text(value)
+        case date():
+            return value.isoformat()
+        case tuple():
+            return f"[{', '.join(_text(v) if isinstance(v, str) else plain(v) for v in value)}]"
+    return plain(value)
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"
 
 
 def _list(texts: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ Belongs here: the one rule that decides whether a value may stand in a draft. Mu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +13,18 @@ import pyarrow.compute as pc
 
 from secure_ml.policy.columns import ColumnType
 from secure_ml.protection.draft.people import Booleans, Hashes, People
+from secure_ml.protection.mask.generalise_date import completed_years
 from secure_ml.protection.parse import parse
 from secure_ml.vault.dataset import Dataset
 
 FEWEST_PEOPLE = 20
 """A value that fewer people hold may not stand in a draft."""
 
-Value = float | str
+Value = float | str | date
+"""Of a column of dates, a number is an age, or a year, and a date is a day."""
+
+OLDEST = 90
+"""From this age on everybody counts as of this age, as in HIPAA's safe harbour (45 CFR 164.514 (b) (2) (i) (C))."""
 
 
 @dataclass(frozen=True)
@@ -31,54 +37,74 @@ class Holders:
         """Whether enough people hold a category, so that its name points to none of them."""
         return self.counts[column][value] >= FEWEST_PEOPLE
 
-    def may_cut_at(self, column: str, value: float) -> bool:
-        """Whether a number is held by enough people or by nobody, so that it is no one's own value."""
+    def is_nobodys_own(self, column: str, value: Value) -> bool:
+        """Whether a value is held by enough people or by nobody, so that it may be a bound or a word of the draft."""
         return self.counts[column][value] in {0, FEWEST_PEOPLE}
 
 
 def count_holders(
-    table: Dataset, candidates: Mapping[str, frozenset[Value]], *, types: Mapping[str, ColumnType], people: People
+    table: Dataset,
+    candidates: Mapping[str, frozenset[Value]],
+    *,
+    types: Mapping[str, ColumnType],
+    people: People,
+    born_by: Mapping[str, date],
 ) -> Holders:
     """Counts over all rows, not over a sample: a value is rare or not in the whole table.
 
     Args:
         table: the rows.
-        candidates: by column, numbers or texts, all of one kind.
+        candidates: by column, texts, or numbers and days.
         types: how each of these columns is read.
         people: tells people apart.
+        born_by: for columns of births, the day on which ages are counted.
     """
-    wanted = {name: _Wanted(values, types[name]) for name, values in candidates.items() if values}
+    wanted = {name: _split(values, types[name]) for name, values in candidates.items() if values}
     reads = list(dict.fromkeys([*wanted, *([people.column] if people.column else [])]))
     first = 0
     for batch in table.scan(reads) if wanted else ():
         hashes, present = people.of(batch, first_row=first)
         first += batch.num_rows
-        for name, one in wanted.items():
-            one.add(comparable(parse(batch.column(name), types[name], missing=people.missing).values), hashes, present)
-    return Holders({name: wanted[name].counts() if name in wanted else {} for name in candidates})
+        for name, ones in wanted.items():
+            cells = parse(batch.column(name), types[name], missing=people.missing).values
+            for one in ones:
+                one.add(cells if one.of_days else comparable(cells, born_by=born_by.get(name)), hashes, present)
+    return Holders(
+        {name: {v: n for one in wanted.get(name, ()) for v, n in one.counts().items()} for name in candidates}
+    )
 
 
-def comparable(values: pa.Array) -> pa.Array:
-    """Cells as candidates are written: numbers as floats, of dates the year, all else as text."""
+def comparable(values: pa.Array, *, born_by: date | None = None) -> pa.Array:
+    """Cells as candidates are written: numbers as floats, of dates the age or the year, all else as text."""
     if pa.types.is_string(values.type) or pa.types.is_boolean(values.type):
         return values.cast(pa.string())
-    return (pc.year(values) if pa.types.is_date(values.type) else values).cast(pa.float64(), safe=False)
+    if pa.types.is_date(values.type):
+        values = pc.year(values) if born_by is None else completed_years(values, at=born_by, oldest=OLDEST)
+    return values.cast(pa.float64(), safe=False)
+
+
+def _split(values: frozenset[Value], kind: ColumnType) -> tuple["_Wanted", ...]:
+    """Days apart from all else, since they are compared as days."""
+    days = frozenset(value for value in values if isinstance(value, date))
+    text = kind in {ColumnType.STRING, ColumnType.BOOLEAN}
+    parts = ((days, pa.date32()), (values - days, pa.string() if text else pa.float64()))
+    return tuple(_Wanted(part, as_type) for part, as_type in parts if part)
 
 
 class _Wanted:
     """The candidates of one column; each keeps its first holders, and leaves the search once it has enough."""
 
-    def __init__(self, values: frozenset[Value], kind: ColumnType) -> None:
-        self._kind = pa.string() if kind in {ColumnType.STRING, ColumnType.BOOLEAN} else pa.float64()
+    def __init__(self, values: frozenset[Value], kind: pa.DataType) -> None:
+        self._kind = kind
         self._holders: dict[Value, set[int]] = {value: set() for value in values}
         self._open = sorted(values, key=str)
 
-    def add(
-        self,
-        values: pa.Array,
-        hashes: Hashes,
-        present: Booleans,
-    ) -> None:
+    @property
+    def of_days(self) -> bool:
+        """Whether its candidates are days."""
+        return bool(pa.types.is_date(self._kind))
+
+    def add(self, values: pa.Array, hashes: Hashes, present: Booleans) -> None:
         if not self._open:
             return
         found = pc.index_in(values, pa.array(self._open, self._kind))

@@ -10,7 +10,14 @@ from enum import StrEnum
 from secure_ml.policy.columns import ColumnType
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.finding import Finding
-from secure_ml.protection.draft.naming import says_age, says_consent, says_marital
+from secure_ml.protection.draft.evidence import evidence_of
+from secure_ml.protection.draft.naming import (
+    is_known_to_strangers,
+    says_age,
+    says_consent,
+    says_marital,
+    says_postal,
+)
 
 
 class Role(StrEnum):
@@ -21,6 +28,9 @@ class Role(StrEnum):
     CONSENT = "consent"
     PROTECTED = "protected"
     REGION = "region"
+    DATE = "date"
+    TEXT = "text"
+    RECORD = "record"
     FEATURE = "feature"
     LEFT_OUT = "left_out"
 
@@ -60,11 +70,17 @@ class Assignment:
         """Whether its cells are numbers."""
         return self.type in {ColumnType.INTEGER, ColumnType.NUMBER}
 
+    @property
+    def known(self) -> bool:
+        """Whether strangers may know it of a person, so that it helps them to find the row."""
+        if self.role in {Role.PROTECTED, Role.REGION, Role.DATE}:
+            return True
+        return self.role is Role.FEATURE and is_known_to_strangers(self.column)
+
 
 _PROTECTED = frozenset({Entity.GENDER, Entity.RELIGION, Entity.ETHNICITY, Entity.DATE_OF_BIRTH})
 
 _LEFT_OUT = {
-    Entity.FREE_TEXT: "free text may say anything of anybody; scrub_text with the use review, if a reviewer needs it",
     Entity.EMPLOYER: "a small employer points to a person",
     Entity.IFSC: "a branch is no property of a person; declare it if the purpose needs it",
     Entity.GSTIN: "the number of a business is no input of a model",
@@ -74,10 +90,7 @@ _LEFT_OUT = {
     Entity.MAC_ADDRESS: "the number of a device points to its owner",
     Entity.URL: "an address on the web may hold a person's name or a key",
     Entity.SECRET: "a password or key has no place in a table that a model is made from; change it, it was copied",
-    Entity.GEO_COORDINATES: "a place to a few metres is a person's home; generalise_geography, if the purpose needs it",
     Entity.PLACE: "where people live stands for who they are, so it is no input",
-    Entity.RECORD_ID: "the number of a record says nothing about its person; token with the use review, if a reviewer "
-    "must name the case",
     Entity.SUBJECT_ID: "a person's number is no input of a model",
 }
 
@@ -126,22 +139,30 @@ def _assign(
         return _as_found(finding, Role.CONSENT, kind, why)
     if finding.column in other:
         return _as_found(finding, Role.LEFT_OUT, kind, "consent to another purpose")
-    role, why = _by_content(finding)
+    role, why = _by_content(finding, kind)
     return Assignment(finding, role, kind, _personal(finding), _at_least_quasi(finding), why)
 
 
-def _by_content(finding: Finding) -> tuple[Role, str]:
-    entity, evidence = finding.entity, finding.reason
+def _by_content(finding: Finding, kind: ColumnType) -> tuple[Role, str]:
+    entity, evidence = finding.entity, evidence_of(finding)
     if not finding.non_null:
         return Role.LEFT_OUT, "every cell is empty"
-    if finding.identifiability is Identifiability.DIRECT and entity is not Entity.FREE_TEXT:
+    if entity is Entity.FREE_TEXT:
+        return Role.TEXT, f"free text may say anything of anybody, so it is no input ({evidence})"
+    if entity is Entity.RECORD_ID:
+        return Role.RECORD, f"the number of a record says nothing about its person, so it is no input ({evidence})"
+    if finding.identifiability is Identifiability.DIRECT:
         return Role.LEFT_OUT, f"points to a person directly ({evidence})"
     if entity in _LEFT_OUT:
         return Role.LEFT_OUT, f"{_LEFT_OUT[entity]} ({evidence})"
     if entity in _PROTECTED:
         return Role.PROTECTED, f"a protected attribute: never an input, kept to compare groups ({evidence})"
-    if entity is Entity.PIN_CODE:
+    if entity in {Entity.PIN_CODE, Entity.GEO_COORDINATES}:
         return Role.REGION, f"where people live stands for who they are, so it is no input ({evidence})"
+    if entity is Entity.NONE and says_postal(finding.column):
+        return Role.REGION, "its name says postal code: where people live stands for who they are, so it is no input"
+    if kind is ColumnType.DATE:
+        return Role.DATE, "a date is no input as it is; declare it if it says when the row became known"
     if says_marital(finding.column):
         return Role.PROTECTED, "its name speaks of marital status, a protected attribute: never an input"
     if says_age(finding.column):

@@ -99,8 +99,23 @@ def _to_confirm(c: Contents) -> Iterator[str]:
         yield f"{_named([p.column for p in c.proposals if p.question == question])}: {question}"
     if c.subject is None:
         yield "subject: can one person have several rows? Then name the column that is the same in all of them"
-    yield "anonymity: how many people must share what a stranger may know of them? Nothing is asked of it yet"
+    yield from _about_anonymity(c)
     yield "gates, approvals, retention: drafted from habit; what does your organisation ask for?"
+
+
+def _about_anonymity(c: Contents) -> Iterator[str]:
+    if c.company is None:
+        about = (
+            f", and no treatment of {_named(c.known)} makes even a few alike" if c.known and c.consent_settled else ""
+        )
+        yield f"anonymity: how many people must share what strangers may know? Nothing is asked of it yet{about}"
+        return
+    yield (
+        f"anonymity: are {c.company.k} people enough who share {_named(c.company.quasi_identifiers)}? And do strangers "
+        f"know none of {_named(c.unknown)}?"
+    )
+    if c.company.given_up:
+        yield f"{_named(c.company.given_up)}: dropped so that enough people are alike; does the purpose need one?"
 
 
 def _features(c: Contents) -> list[str]:
@@ -116,6 +131,8 @@ def _warnings(c: Contents) -> Iterator[str]:
     people = [p.column for p in c.proposals if p.assignment.entity is Entity.SUBJECT_ID]
     if c.subject is None and people:
         yield f"{_named(people)} looks like the number of a person, but every row counts as a person of its own"
+    if c.learns_from_suppressed:
+        yield "rare combinations become missing, so the privacy loss of training is stated for the masked table only"
     if not any(p.use["kind"] == "fairness" for p in c.proposals):
         yield "no protected attribute was found, so unequal treatment of groups will not be seen"
     if not c.consent_settled:

@@ -5,6 +5,7 @@ Belongs here: conclusions from the first pass. Must stay out: bounds, and the dr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from secure_ml.protection.classify.finding import Finding
 from secure_ml.protection.draft.column_type import infer_type, missing_marks
 from secure_ml.protection.draft.errors import DraftError
 from secure_ml.protection.draft.holders import FEWEST_PEOPLE
+from secure_ml.protection.draft.naming import says_postal
 from secure_ml.protection.draft.people import Hashes, People
 from secure_ml.protection.draft.profile import Profile
 from secure_ml.protection.draft.roles import Assignment, Role, assign
@@ -47,6 +49,7 @@ class Study:
         hashes: the person of each row below.
         values: the sample's cells as their types, by column.
         granted: spellings of a granted consent, by consent column; still to be counted.
+        born_by: the day on which ages are counted, for each column of births.
     """
 
     label: str
@@ -58,6 +61,13 @@ class Study:
     hashes: Hashes
     values: Mapping[str, pa.Array]
     granted: Mapping[str, tuple[str, ...]]
+    born_by: Mapping[str, date]
+
+    @property
+    def keeps_intervals(self) -> bool:
+        """Whether days between dates may matter: a subject is named, and has several dates."""
+        dates = sum(a.role is Role.DATE for a in self.assignments)
+        return self.subject is not None and (dates > 1 or (dates == 1 and len(self.hashes) > self.size))
 
     @property
     def size(self) -> int:
@@ -77,8 +87,15 @@ class Study:
         return np.asarray(self.values[self.label].is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def study(profile: Profile, *, label: str, subject: str | None, consent: str | None) -> Study:
+def study(profile: Profile, *, label: str, subject: str | None, consent: str | None, today: date) -> Study:
     """Concludes from a profile.
+
+    Args:
+        profile: of the table.
+        label: the label column.
+        subject: the subject column, if one was given.
+        consent: the consent column, if one was given.
+        today: the day of the draft.
 
     Raises:
         DraftError: the label has not two classes or points to people, or there are too few people.
@@ -87,13 +104,13 @@ def study(profile: Profile, *, label: str, subject: str | None, consent: str | N
     missing = (*USUAL_MISSING, *missing_marks(profile.sample, profile.people, usual=USUAL_MISSING))
     columns = {name: one_array(profile.sample.column(name)) for name in profile.sample.schema.names}
     types = [
-        target.type if f.column == label else infer_type(columns[f.column], entity=f.entity, missing=missing)
-        for f in profile.findings
+        target.type if f.column == label else _type(f, columns[f.column], missing=missing) for f in profile.findings
     ]
     assignments = assign(profile.findings, types, label=label, subject=subject, consent=consent)
     _require_plain_label(assignments)
     people = People(subject or _person_column(profile.findings), missing)
     hashes, rows = _people_of(profile, people)
+    values = {a.column: parse(columns[a.column].filter(rows), a.type, missing=missing).values for a in assignments}
     made = Study(
         label=label,
         subject=subject,
@@ -102,8 +119,9 @@ def study(profile: Profile, *, label: str, subject: str | None, consent: str | N
         assignments=assignments,
         people=people,
         hashes=hashes,
-        values={a.column: parse(columns[a.column].filter(rows), a.type, missing=missing).values for a in assignments},
+        values=values,
         granted={a.column: _granted(columns[a.column], missing) for a in assignments if a.role is Role.CONSENT},
+        born_by=_born_by(assignments, values, hashes, today=today),
     )
     if made.size < 2 * FEWEST_PEOPLE:
         raise DraftError(
@@ -119,6 +137,31 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
 
 
+def _type(finding: Finding, column: pa.Array, *, missing: tuple[str, ...]) -> ColumnType:
+    if finding.entity is Entity.NONE and says_postal(finding.column):
+        return ColumnType.STRING
+    return infer_type(column, entity=finding.entity, missing=missing)
+
+
+def _born_by(
+    assignments: Sequence[Assignment], values: Mapping[str, pa.Array], people: Hashes, *, today: date
+) -> dict[str, date]:
+    """The last day of the latest year in which something happened to many people, or of the year before today."""
+    births = [a.column for a in assignments if a.role is Role.PROTECTED and a.type is ColumnType.DATE]
+    events = [values[a.column] for a in assignments if a.role is Role.DATE]
+    latest = max((_latest_year(dates, people) for dates in events), default=None) or today.year - 1
+    return dict.fromkeys(births, date(min(latest, today.year), 12, 31))
+
+
+def _latest_year(dates: pa.Array, people: Hashes) -> int:
+    """The latest year in which at least `FEWEST_PEOPLE` people have a date; 0 where there is none."""
+    years = pc.fill_null(pc.year(dates), 0).to_numpy(zero_copy_only=False)
+    for year in np.unique(years)[::-1]:
+        if np.unique(people[years == year]).size >= FEWEST_PEOPLE:
+            return int(year)
+    return 0
+
+
 def _require_plain_label(assignments: Sequence[Assignment]) -> None:
     for a in assignments:
         if a.role is Role.LABEL and (a.identifiability is Identifiability.DIRECT or a.entity is Entity.FREE_TEXT):
@@ -131,7 +174,8 @@ def _person_column(findings: Sequence[Finding]) -> str | None:
     """A column that names people, so that values of one person with many rows do not count as held by many."""
     for entity in _PERSON_KEYS:
         for finding in findings:
-            if finding.entity is entity and finding.non_null >= _NEARLY_ALL * finding.rows:
+            shaped = finding.pattern_matches >= _NEARLY_ALL * finding.rows
+            if finding.entity is entity and shaped:
                 return finding.column
     return None
 

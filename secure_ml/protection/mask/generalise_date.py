@@ -56,7 +56,7 @@ class GeneraliseDate(ColumnTreatment):
                 week = pc.iso_calendar(dates)
                 return _period(pc.struct_field(week, "iso_year"), "W", pc.struct_field(week, "iso_week"), width=2)
             case "age":
-                ages = _ages(dates, at=self.spec.at or date.max, oldest=self.spec.oldest)
+                ages = completed_years(dates, at=self.spec.at or date.max, oldest=self.spec.oldest)
                 # Whole numbers are divided without a remainder, so that an age falls to the first of its band.
                 return pc.multiply(pc.divide(ages, self.spec.step), self.spec.step)
 
@@ -70,7 +70,7 @@ def is_generalised_date(values: pa.Array, spec: GeneraliseDatePolicy) -> pa.Arra
     return pc.and_(inside, pc.equal(pc.multiply(pc.divide(values, spec.step), spec.step), values))
 
 
-def _ages(births: pa.Array, *, at: date, oldest: int) -> pa.Array:
+def completed_years(births: pa.Array, *, at: date, oldest: int) -> pa.Array:
     """Completed years on the day `at`; null for who was not born by then."""
     day_of_year = pc.add(pc.multiply(pc.month(births), _MONTH), pc.day(births))
     before_birthday = pc.greater(day_of_year, at.month * _MONTH + at.day)

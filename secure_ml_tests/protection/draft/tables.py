@@ -3,12 +3,15 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from secure_ml.protection.draft import Draft, draft_policy
+
+TODAY = date(2024, 11, 24)
 
 Columns = Mapping[str, Sequence[object]]
 
@@ -45,7 +48,8 @@ def write_csv(path: Path, columns: Columns, *, delimiter: str = ",") -> Path:
 
 def drafted(folder: Path, columns: Columns, *, label: str = "outcome", **changes: Any) -> Draft:
     """Writes a table and drafts for it, accepted unless told otherwise."""
-    settings: dict[str, Any] = {"project": "invented", "subject": None, "accept": True, "folder": folder, **changes}
+    settings: dict[str, Any] = {"project": "invented", "subject": None, "accept": True, "folder": folder}
+    settings |= {"today": TODAY, **changes}
     return draft_policy(write_csv(folder / "table.csv", columns), label=label, **settings)
 
 

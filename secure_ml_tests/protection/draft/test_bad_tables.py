@@ -8,7 +8,7 @@ import pytest
 from secure_ml.protection.classify.errors import ClassificationError
 from secure_ml.protection.draft import DraftError, draft_policy
 from secure_ml.vault.errors import SourceError
-from secure_ml_tests.protection.draft.tables import clinic, drafted, write_csv
+from secure_ml_tests.protection.draft.tables import TODAY, clinic, drafted, write_csv
 
 CELL = "XYZZY-SECRET-CELL"
 REFUSALS = (DraftError, SourceError, ClassificationError)
@@ -46,7 +46,7 @@ def test_a_broken_file_is_refused_without_a_cell(tmp_path: Path, name: str) -> N
     path = _changed(tmp_path / "table.csv", change)
     label = "yes" if name == "no header" else "outcome"
     with pytest.raises(REFUSALS, match=f"(?i){words}") as refused:
-        draft_policy(path, project="invented", label=label, subject=None, accept=True, folder=tmp_path)
+        draft_policy(path, project="invented", label=label, subject=None, accept=True, folder=tmp_path, today=TODAY)
     assert CELL not in str(refused.value)
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
@@ -55,7 +55,9 @@ def test_a_broken_file_is_refused_without_a_cell(tmp_path: Path, name: str) -> N
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"table\.csv: no such file"):
-        draft_policy(tmp_path / "table.csv", project="p", label="y", subject=None, accept=True, folder=tmp_path)
+        draft_policy(
+            tmp_path / "table.csv", project="p", label="y", subject=None, accept=True, folder=tmp_path, today=TODAY
+        )
 
 
 @pytest.mark.parametrize("role", ["label", "subject"])

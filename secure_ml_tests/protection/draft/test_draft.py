@@ -11,7 +11,7 @@ import yaml
 from secure_ml.policy.columns import ColumnType
 from secure_ml.policy.load import PolicyError, load_policy
 from secure_ml.protection.draft import DraftError, PolicyExists, draft_policy, write_draft
-from secure_ml_tests.protection.draft.tables import attributes, clinic, drafted, named_values, write_csv
+from secure_ml_tests.protection.draft.tables import TODAY, attributes, clinic, drafted, write_csv
 
 
 def test_each_column_gets_a_treatment_and_use_by_what_it_is(tmp_path: Path) -> None:
@@ -27,10 +27,10 @@ def test_each_column_gets_a_treatment_and_use_by_what_it_is(tmp_path: Path) -> N
         "marital_status": ("keep", "fairness"),
         "pin_code": ("generalise_geography", "review"),
         "monthly_income": ("generalise_number", "feature"),
-        "remarks": ("drop", "never"),
+        "remarks": ("scrub_text", "review"),
         "glucose": ("keep", "feature"),
-        "ward": ("keep", "feature"),
-        "visited": ("drop", "never"),
+        "ward": ("generalise_category", "feature"),
+        "visited": ("generalise_date", "review"),
         "outcome": ("keep", "label"),
     }
 
@@ -81,7 +81,9 @@ def test_the_separator_is_recognised(tmp_path: Path, delimiter: str) -> None:
     columns = clinic()
     columns["remarks"] = ["one, two; three | four and a fifth word"] * 400
     file = write_csv(tmp_path / "table.csv", columns, delimiter=delimiter)
-    draft = draft_policy(file, project="invented", label="outcome", subject=None, accept=True, folder=tmp_path)
+    draft = draft_policy(
+        file, project="invented", label="outcome", subject=None, accept=True, folder=tmp_path, today=TODAY
+    )
     assert attributes(draft)["source"]["delimiter"] == delimiter
     assert len(draft.columns) == len(columns)
 
@@ -91,7 +93,13 @@ def test_a_parquet_file_is_recognised_by_its_content(tmp_path: Path) -> None:
     columns["admitted"] = [i % 3 == 0 for i in range(400)]
     pq.write_table(pa.table(dict(columns)), tmp_path / "table.data")
     draft = draft_policy(
-        tmp_path / "table.data", project="invented", label="outcome", subject=None, accept=True, folder=tmp_path / "x"
+        tmp_path / "table.data",
+        project="invented",
+        label="outcome",
+        subject=None,
+        accept=True,
+        folder=tmp_path / "x",
+        today=TODAY,
     )
     policy = load_policy(write_draft(draft, tmp_path / "x"))
     assert policy.source.format == "parquet"
@@ -200,12 +208,10 @@ def test_the_comments_hold_no_cell(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["type"] == "secure_ml.orchestration.SensitiveModel"
 
 
-def test_bins_are_multiples_of_the_step_to_which_the_column_is_rounded(tmp_path: Path) -> None:
+def test_an_income_is_left_as_the_interval_that_the_model_reads(tmp_path: Path) -> None:
     said = attributes(drafted(tmp_path, clinic()))["columns"]["monthly_income"]
-    step = said["treatment"]["step"]
-    assert step == 100
-    assert all(cut % step == 0 for cut in said["use"]["bins"])
-    assert named_values(drafted(tmp_path, clinic()), "monthly_income")
+    assert said["treatment"] == {"kind": "generalise_number", "cuts": said["use"]["bins"]}
+    assert len(said["use"]["bins"]) == 4
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
@@ -218,6 +224,8 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 def test_a_mark_of_byte_order_and_lines_of_another_system_are_read(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "table.csv", clinic())
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
-    draft = draft_policy(file, project="p", label="outcome", subject="patient_id", accept=True, folder=tmp_path)
+    draft = draft_policy(
+        file, project="p", label="outcome", subject="patient_id", accept=True, folder=tmp_path, today=TODAY
+    )
     assert draft.columns[0].column == "patient_id"
     assert load_policy(write_draft(draft, tmp_path)).label.positive == "yes"
