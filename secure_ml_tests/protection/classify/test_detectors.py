@@ -2,6 +2,7 @@ import base64
 import importlib
 import json
 import random
+import string
 from collections.abc import Callable
 from string import ascii_uppercase
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum import luhn
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.detectors import standard_detectors
@@ -35,6 +37,11 @@ def encoded(content: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
+def gstin_of(state: str) -> str:
+    body = f"{state}AAPFU0939F1Z"
+    return body + luhn.calc_check_digit(body, string.digits + ascii_uppercase)
+
+
 def other_last_digit(number: str) -> str:
     return number[:-1] + str((int(number[-1]) + 1) % 10)
 
@@ -42,8 +49,8 @@ def other_last_digit(number: str) -> str:
 POSITIVES = {
     Entity.AADHAAR: ("234123412346", "2341 2341 2346", "2341-2341-2346", "2341.2341.2346"),
     Entity.PAN: ("ABCPE1234F", "abcpe1234f", "AAACB1234C", "ABCPE 1234 F"),
-    Entity.GSTIN: ("27AAPFU0939F1ZV", "29AAGCB7383J1Z4"),
-    Entity.IFSC: ("HDFC0001234", "SBIN0ABCDEF", "icic0000001"),
+    Entity.GSTIN: ("27AAPFU0939F1ZV", "29AAGCB7383J1Z4", gstin_of("38"), gstin_of("97")),
+    Entity.IFSC: ("HDFC0001234", "SBIN0ABCDEF", "icic0000001", "ZSMX0000001"),
     Entity.ACCOUNT_NUMBER: ("123456789", "50100012345678", "0012-3456-7890", "123456789012345678"),
     Entity.CARD: (
         "4111111111111111",
@@ -52,6 +59,8 @@ POSITIVES = {
         "6011 0000 0000 0004",
         "2200700000000009",
         "8171999927660000",
+        "9792000000000003",
+        "213100000000001",
     ),
     Entity.IBAN: ("GB82WEST12345698765432", "DE89 3704 0044 0532 0130 00", "gb82 west 1234 5698 7654 32"),
     Entity.EMAIL: ("ravi.k+loan@mail.example.in", "R@x.co", "नाम@उदाहरण.भारत"),
@@ -63,6 +72,7 @@ POSITIVES = {
         "98 76 54 32 10",
         "+91 9876 543210",
         "9876543210",
+        "7305012345",
         "919876543210",
         "(+91) 98765-43210",
         "+91 987 654 3210",
@@ -81,6 +91,7 @@ POSITIVES = {
         "AP 09 CA 0123",
         "22BH1234AA",
         "23 BH 0001 K",
+        "UA07A1234",
     ),
     Entity.IP_ADDRESS: (
         "10.1.2.3",
@@ -91,7 +102,15 @@ POSITIVES = {
         "fe80::1%eth0",
     ),
     Entity.PERSON_NAME: ("Ravi Kumar", "SHARMA, PRIYA", "Smt. Zuleikha Tendon", "Mary-Jane O'Brien Wilson"),
-    Entity.POSTAL_ADDRESS: ("Flat 12, Laxmi Nagar, Pune", "221B Baker Street", "No. 4, 2nd Cross\nJP Layout, 560078"),
+    Entity.POSTAL_ADDRESS: (
+        "Flat 12, Laxmi Nagar, Pune",
+        "221B Baker Street",
+        "12 Oak Drive",
+        "17 Jones Light\nHolly\nS6 7LJ",
+        "Gartenstrasse 47\n06690 Gera",
+        "At post village Nandgaon, Dist Nashik",
+        "No. 4, 2nd Cross\nJP Layout, 560078",
+    ),
     Entity.DATE_OF_BIRTH: (
         "1990-05-12",
         "12/05/1990",
@@ -146,7 +165,7 @@ POSITIVES = {
     Entity.PLACE: ("Pune", "New Delhi", "Saint-Étienne", "St. John's", "बेंगलुरु"),
     Entity.AADHAAR_VIRTUAL_ID: ("2341234123412341", aadhaar_virtual_id(random.Random(1))),
     Entity.VOTER_ID: (voter_id(random.Random(1)), voter_id(random.Random(2)).lower()),
-    Entity.UPI_ID: ("ravi@okhdfcbank", "9876543210@ybl", "Ravi.K-1@paytm"),
+    Entity.UPI_ID: ("ravi@okhdfcbank", "9876543210@ybl", "Ravi.K-1@paytm", "ravi@axl", "ravi@yesfam", "ravi@kphdfc"),
     Entity.ABHA_NUMBER: ("91-1234-5678-9012", "ravi.k@abdm", "91123456789012@sbx"),
     Entity.SWIFT_BIC: ("DEUTDEFF", "hdfcinbb", "BOFAUS3NXXX"),
     Entity.SSN: ("123-45-6789", "665-01-0001"),
@@ -154,7 +173,17 @@ POSITIVES = {
     Entity.ROUTING_NUMBER: ("021000021", "111000025", routing_number(random.Random(1))),
     Entity.NPI: ("1234567893", npi(random.Random(1))),
     Entity.MEDICAL_RECORD_NUMBER: ("MRN-0012345", "00123456", "H/2019/00123"),
-    Entity.ICD_CODE: ("E11.9", "I10", "S72.001A", "O9A.211", "E11.9 - Type 2 diabetes", "U07.1"),
+    Entity.ICD_CODE: (
+        "E11.9",
+        "I10",
+        "S72.001A",
+        "O9A.211",
+        "E11.9 - Type 2 diabetes",
+        "U07.1",
+        "D3A.0",
+        "J4A.0",
+        "Z25.1",
+    ),
     Entity.NHS_NUMBER: ("943 476 5919", nhs_number(random.Random(1))),
 }
 
@@ -171,8 +200,8 @@ NEAR_MISSES = {
         "742",
     ),
     Entity.PAN: ("ABCXE1234F", "ABCPE0000F", "ABCP1234F", "ABCPE12345"),
-    Entity.GSTIN: ("27AAPFU0939F1ZW", "99AAPFU0939F1ZV", "27AAPFU0939F1YV"),
-    Entity.IFSC: ("HDFC1001234", "HDF00001234", "HDFC000123"),
+    Entity.GSTIN: ("27AAPFU0939F1ZW", "99AAPFU0939F1ZV", "27AAPFU0939F1YV", gstin_of("39"), gstin_of("00")),
+    Entity.IFSC: ("HDFC1001234", "HDF00001234", "HDFC000123", "QQQQ0001234"),
     Entity.ACCOUNT_NUMBER: ("12345678", "1234567890123456789", "742", "0", "12345678.5"),
     Entity.CARD: ("4111111111111112", "9111111111111111", "411111111111", "8911111111111112"),
     Entity.IBAN: ("GB82WEST12345698765431", "GB82", "XX00ABCD12345678"),
@@ -188,6 +217,7 @@ NEAR_MISSES = {
         "1234-567-890",
         "99.0.5000.123",
         "9-876-5432-10",
+        "8665555555",
         "+999 1234567",
     ),
     Entity.VEHICLE_NUMBER: (
@@ -208,9 +238,18 @@ NEAR_MISSES = {
         "1.3.6.1",
         "add::bad",
         "10.0.19041.388",
+        "14.15.83.28",
     ),
     Entity.PERSON_NAME: ("Home Loan", "ABC-123", "one two three four five six", "Ravi7"),
-    Entity.POSTAL_ADDRESS: ("Pune", "ravi@mail.example.in", "mean area", "Gold Loan"),
+    Entity.POSTAL_ADDRESS: (
+        "Pune",
+        "ravi@mail.example.in",
+        "mean area",
+        "Gold Loan",
+        "Phase 3 trial",
+        "Block C, Floor 6",
+        "cross sell 2",
+    ),
     Entity.DATE_OF_BIRTH: ("742", "12/1990/05", "soon", "99999999", "32131990"),
     Entity.PIN_CODE: ("011001", "4110011", "4110"),
     Entity.GENDER: ("malefactor", "benign", "7"),
@@ -246,6 +285,8 @@ NEAR_MISSES = {
         "12.971,77.594",
         "95.12345, 77.12345",
         "12.34567, 181.23456",
+        "0.12345, 2.34567",
+        "-1.123456,0.654321",
         "12.97160",
         "1,2",
     ),
@@ -254,7 +295,7 @@ NEAR_MISSES = {
     Entity.PLACE: ("411001", "ravi@mail.example.in", "B12"),
     Entity.AADHAAR_VIRTUAL_ID: ("2341234123412342", "1341234123412341", "234123412346", "3516204664026153"),
     Entity.VOTER_ID: (other_last_digit(voter_id(random.Random(1))), "AB1234567", "ABCD123456", "WB/01/001/123456"),
-    Entity.UPI_ID: ("ravi@mail.example.in", "@ybl", "ravi@", "user@host", "ravi@ybl.com", "a b@ybl"),
+    Entity.UPI_ID: ("ravi@mail.example.in", "@ybl", "ravi@", "user@host", "root@db", "ravi@ybl.com", "a b@ybl"),
     Entity.ABHA_NUMBER: (
         "91123456789012",
         "91-1234-5678-901",
@@ -277,7 +318,7 @@ NEAR_MISSES = {
     Entity.ROUTING_NUMBER: ("021000022", "131000029", "02100002"),
     Entity.NPI: ("1234567894", "3234567893", "1111111112", "123456789"),
     Entity.MEDICAL_RECORD_NUMBER: ("M12", "two words", "12.5"),
-    Entity.ICD_CODE: ("A12", "A11.1", "V10.2", "B30", "E1.9", "1.5", "e11.9", "M10"),
+    Entity.ICD_CODE: ("A12", "A11.1", "V10.2", "B30", "E1.9", "1.5", "e11.9", "M10", "D85.1", "K24.3"),
     Entity.NHS_NUMBER: ("943 476 5918", "0306406152", "94347659190"),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from secure_ml.policy.labels import Category, Entity, Identifiability
 from secure_ml.protection.classify.classifier import Classifier
+from secure_ml.protection.classify.detectors.generic.phone import is_possible_number
 from secure_ml.protection.classify.finding import Finding
 from secure_ml.protection.classify.text import certain_entities
 from secure_ml_tests.protection.classify import people
@@ -213,6 +214,65 @@ def test_some_identifiers_among_numbers_that_pass_by_chance_are_found() -> None:
         return f"seen beside the number {number}"
 
     assert only(mixed, name="c", rows=5_000).embedded[Entity.AADHAAR] > 500
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "more", "entity"),
+    [("order", "23456789", 11, Entity.AADHAAR), ("refund of", "4", 15, Entity.CARD)],
+)
+def test_numbers_in_sentences_are_no_identifiers_because_some_pass_a_check_by_chance(
+    before: str, first: str, more: int, entity: Entity
+) -> None:
+    finding = only(lambda s: f"Your {before} {s.choice(first)}{digits(s, more)} was seen today", name="c", rows=5_000)
+    assert finding.entity is Entity.FREE_TEXT
+    assert entity not in finding.embedded
+
+
+def test_a_few_sentences_that_speak_of_the_identifier_are_believed_among_many_numbers() -> None:
+    def sentence(source: random.Random) -> str:
+        number = f"{source.choice('23456789')}{digits(source, 11)}"
+        return f"Your order {number} was seen today"
+
+    cells = [*column_of(sentence, 2_000), *column_of(lambda s: f"she showed Aadhaar {people.aadhaar(s)} to us", 3)]
+    finding = classified({"c": cells})["c"]
+    assert finding.embedded[Entity.AADHAAR] == 3
+    assert finding.identifiability is Identifiability.DIRECT
+
+
+def test_ten_digits_are_telephones_where_the_numbering_plan_has_them_all() -> None:
+    def bare(source: random.Random) -> str:
+        while True:
+            number = source.choice("6789") + digits(source, 9)
+            if is_possible_number(number):
+                return number
+
+    finding = only(bare, name="c")
+    assert (finding.entity, finding.validated) == (Entity.PHONE, ROWS)
+    assert classified({"c": column_of(bare, 12)})["c"].entity is Entity.PHONE
+    assert only(lambda s: s.choice("6789") + digits(s, 9), name="ph_no").entity is Entity.PHONE
+
+
+def test_telephones_of_one_house_are_found_by_the_signs_in_them() -> None:
+    assert only(lambda s: f"+91 98765 43{s.randint(0, 999):03d}", name="c").entity is Entity.PHONE
+
+
+@pytest.mark.parametrize(
+    "name", ["plan_name", "course_name", "vendorName", "TEAM_NAME", "table name", "name_match"]
+)
+def test_what_has_a_name_beside_people_holds_no_names_of_people(name: str) -> None:
+    things = ("Basic Plan", "Algebra Two", "North Wing", "Alpha Team", "Sunrise")
+    assert only(lambda s: s.choice(things), name=name).entity in NOTHING
+
+
+@pytest.mark.parametrize("name", ["vendor_name", "party_name", "c"])
+def test_names_of_people_are_found_under_the_name_of_a_thing(name: str) -> None:
+    assert only(lambda s: f"{s.choice(('Asha', 'Ravi', 'Meera'))} {s.choice(('Rao', 'Sharma'))}", name=name).entity is (
+        Entity.PERSON_NAME
+    )
+
+
+def test_three_people_are_enough_where_the_table_has_no_more() -> None:
+    assert classified({"c": ["Asha Rao", "Ravi Sharma", "Meera Iyer"]})["c"].entity is Entity.PERSON_NAME
 
 
 @pytest.mark.parametrize("name", ["product_code", "order_ref", "sku", "txn_no"])

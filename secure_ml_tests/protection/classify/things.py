@@ -32,6 +32,7 @@ def _imei(source: random.Random) -> str:
 MAKERS: dict[str, Callable[[random.Random], str]] = {
     "number of 9 digits": lambda s: str(s.randint(10**8, 10**9 - 1)),
     "number of 10 digits": lambda s: str(s.randint(10**9, 10**10 - 1)),
+    "number of 10 digits from 6 to 9": lambda s: s.choice("6789") + digits(s, 9),
     "number of 11 digits": lambda s: str(s.randint(10**10, 10**11 - 1)),
     "number of 12 digits": lambda s: str(s.randint(10**11, 10**12 - 1)),
     "number of 14 digits": lambda s: str(s.randint(10**13, 10**14 - 1)),
@@ -48,6 +49,8 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "UUID": lambda s: str(uuid.UUID(int=s.getrandbits(128))),
     "version of three": lambda s: f"{s.randint(0, 20)}.{s.randint(0, 20)}.{s.randint(0, 99)}",
     "version of four": lambda s: f"{s.randint(0, 9)}.{s.randint(0, 20)}.{s.randint(0, 99)}.{s.randint(0, 200)}",
+    "version of four up to 30": lambda s: ".".join(str(s.randint(0, 30)) for _ in range(4)),
+    "section of four": lambda s: f"{s.randint(10, 20)}.{s.randint(1, 9)}.{s.randint(1, 9)}.{s.randint(1, 9)}",
     "build": lambda s: f"10.0.{s.randint(10_000, 22_000)}.{s.randint(0, 2_000)}",
     "browser": lambda s: f"Chrome/{s.randint(90, 120)}.0.{s.randint(4000, 6200)}.{s.randint(10, 200)}",
     "release": lambda s: f"V{s.randint(10, 19)}.{s.randint(0, 9)}",
@@ -57,6 +60,7 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "batch": lambda s: f"{letters(s, 1)}{s.randint(10, 99)}.{s.randint(100, 999)}",
     "part of 3-2-4 digits": lambda s: f"{s.randint(0, 999):03d}-{s.randint(0, 99):02d}-{s.randint(0, 9999):04d}",
     "part of 3 letters and 7 digits": lambda s: letters(s, 3) + digits(s, 7),
+    "tag of 4 letters and 7 digits from 0": lambda s: f"{letters(s, 4)}0{digits(s, 6)}",
     "part of the shape of a PAN": lambda s: letters(s, 5) + digits(s, 4) + letters(s, 1),
     "order of 3-7-7 digits": lambda s: f"{s.randint(100, 999)}-{digits(s, 7)}-{digits(s, 7)}",
     "order of 3-3-4 digits": lambda s: f"{s.randint(100, 999)}-{s.randint(100, 999)}-{digits(s, 4)}",
@@ -68,6 +72,9 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "rate": lambda s: f"{s.random():.6f}",
     "two prices": lambda s: f"{s.uniform(0, 80):.2f}, {s.uniform(0, 100):.2f}",
     "two measurements": lambda s: f"{s.uniform(0, 80):.3f},{s.uniform(0, 100):.3f}",
+    "two shares": lambda s: f"{s.random():.5f}, {s.random():.5f}",
+    "two limits": lambda s: f"{s.random():.4f},{s.uniform(1, 4):.4f}",
+    "two deviations": lambda s: f"{s.uniform(-3, 3):.6f},{s.uniform(-3, 3):.6f}",
     "measures": lambda s: f"{s.uniform(0, 80):.2f} x {s.uniform(0, 100):.2f}",
     "time of day": lambda s: f"{_at(s):%H:%M:%S}",
     "point in time": lambda s: f"{_at(s):%Y-%m-%dT%H:%M:%SZ}",
@@ -81,6 +88,12 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "scope": lambda s: s.choice(("std::cout", "add::bad", "fe::be")),
     "ticket": lambda s: f"PROJ-{digits(s, 4)}",
     "city": lambda s: s.choice(("Pune", "New Delhi", "Kochi")),
+    "film": lambda s: s.choice(("Kabir Singh", "Jolly LLB", "Rocky", "Maria")),
+    "diet": lambda s: s.choice(("veg", "jain", "vegan", "no onion")),
+    "clothes": lambda s: s.choice(("man", "woman", "kids", "unisex")),
+    "phase": lambda s: f"Phase {s.randint(1, 4)} trial",
+    "floor": lambda s: f"Block {letters(s, 1)}, Floor {s.randint(1, 9)}",
+    "opened and closed": lambda s: f"open {s.randint(1, 99)}, close {s.randint(1, 99)}",
     "status": lambda s: s.choice(("pending", "approved", "in transit", "complete")),
 }
 
@@ -90,6 +103,8 @@ SEQUENCES = {
     "20 codes of 16 digits": [str(4_000_000_000_000_000 + index % 20 * 7919) for index in range(1000)],
     "20 codes of 12 digits": [str(300_000_000_000 + index % 20 * 7919) for index in range(1000)],
     "20 codes of 10 digits": [str(1_500_000_000 + index % 20 * 7919) for index in range(1000)],
+    "10 digits from 9, counted up": [str(9_000_000_000 + index) for index in range(1000)],
+    "20 codes of 10 digits from 9": [str(9_811_100_000 + index % 20 * 7919) for index in range(1000)],
     "20 codes of 9 digits": [str(110_000_000 + index % 20 * 7919) for index in range(1000)],
 }
 

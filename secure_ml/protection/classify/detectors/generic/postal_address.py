@@ -23,7 +23,7 @@ _WEAK = (
 )
 _CODE = r"[1-9][0-9]{2} ?[0-9]{3}|[A-Z]{2} [0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}"
 _READS = re.compile(
-    rf"\b(?:{_TELLING})\b|(?:stra[^ ]{1, 2}e|str\.|gasse|allee|weg|platz) [0-9]|\b(?:rue|chemin|via|calle|rua)\b"
+    rf"\b(?:{_TELLING})\b|(?:stra[^ ]{{1,2}}e|str\.|gasse|allee|weg|platz) [0-9]|\b(?:rue|chemin|via|calle|rua)\b"
     rf"|^(?:studio |flat )?[0-9][^,\n]*[,\n].*[a-z]{{3,}}.*(?:{_CODE})$"
     rf"|\b(?:{_WEAK})\b.*\b(?:{_CODE})\b"
     r"|^[0-9]{1,5}[A-Z]?,? (?:[A-Z][a-z]+ ){1,3}(?:St|Drive|Circle|Court|Close)\b",
