@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from secure_ml.guard.errors import describe
+from secure_ml.policy.load import PolicyError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -27,8 +28,15 @@ def show_json(content: Mapping[str, object]) -> None:
 
 
 def show_error(error: BaseException) -> None:
-    """The error as one line on standard error, without a value of a person."""
-    err.print(f"[bold red]error[/] {escape(describe(error))}", soft_wrap=True)
+    """The error on standard error, a line for each fault of a policy, without a value of a person."""
+    for line in error_lines(error):
+        err.print(f"[bold red]error[/] {escape(line)}", soft_wrap=True)
+
+
+def error_lines(error: BaseException) -> list[str]:
+    """What `describe` says of the error; of each fault apart, where a policy has several."""
+    faults = error.faults if isinstance(error, PolicyError) else ()
+    return [describe(PolicyError(fault)) for fault in faults] or [describe(error)]
 
 
 def harmless(text: str) -> str:

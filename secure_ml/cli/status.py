@@ -14,9 +14,8 @@ from rich.table import Table
 from secure_ml.access.promotions import BEFORE
 from secure_ml.access.stages import CHECKS, Stage
 from secure_ml.cli.opened import DEFAULT_ENVIRONMENT, EnvironmentOption, open_state
-from secure_ml.cli.screen import out, plain_table, show_json
+from secure_ml.cli.screen import error_lines, out, plain_table, show_json
 from secure_ml.cli.summary import plain
-from secure_ml.guard.errors import describe
 from secure_ml.policy.projects import find_projects
 from secure_ml.posture import Shortfall, local_shortfalls
 from secure_ml.privacy.charging import spent_budget
@@ -81,7 +80,7 @@ def status(
     settings, entries = installation.settings, max((found.log_entries for found in projects.values()), default=0)
     shortfalls = (*describe_posture(installation.kernel), *local_shortfalls(settings, os.environ))
     unfinished: list[str] = []
-    find_projects((settings.projects,), unfinished=lambda error: unfinished.append(describe(error)))
+    find_projects((settings.projects,), unfinished=lambda error: unfinished.extend(error_lines(error)))
     if as_json:
         show_json(
             {
@@ -106,8 +105,10 @@ def status(
         words = f"{environment}{promoted}, ε {found.epsilon_spent} spent{given}"
         out.print(f"\n[bold]{escape(name)}[/] in {words}", soft_wrap=True)
         out.print(_table(found))
+    if unfinished:
+        out.print("\n[yellow]waits for its steward[/]")
     for words in unfinished:
-        out.print(f"\n[yellow]waits for its steward[/] {escape(words)}", soft_wrap=True)
+        out.print(f"  - {escape(words)}", soft_wrap=True)
     show_not_protected(settings.profile)
     _show_shortfalls(shortfalls)
 

@@ -21,7 +21,15 @@ _WRAPPERS = TREATMENTS.keys() | {
 
 
 class PolicyError(Exception):
-    """A policy file that cannot be used; its text says where and what to write instead."""
+    """A policy file that cannot be used; its text says where and what to write instead.
+
+    Attributes:
+        faults: all that is wrong with it, a sentence each.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 def load_policy(path: Path) -> Policy:
@@ -54,7 +62,7 @@ def load_policy(path: Path) -> Policy:
         lines = [
             _describe(file, attributes, detail) for detail in error.errors(include_url=False, include_context=True)
         ]
-        raise PolicyError("\n".join(lines)) from None
+        raise PolicyError(*lines) from None
 
 
 def _describe(file: Path, root: yaml.Node, detail: ErrorDetails) -> str:

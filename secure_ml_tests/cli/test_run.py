@@ -58,6 +58,16 @@ def test_a_policy_that_waits_for_its_steward_names_file_line_and_field(drafted: 
     assert said.err.count("\n") == 1
 
 
+def test_each_fault_of_a_policy_is_told_on_a_line_of_its_own(drafted: Terminal) -> None:
+    content = small_policy()
+    del content["purpose"], content["title"]
+    folder = write_small_project(drafted, content)
+    lines = drafted("run", PROJECT).err.splitlines()
+    assert [line.partition(f"error PolicyError: {folder / 'defs.yaml'}:")[0] for line in lines] == ["", ""]
+    assert all(sum(f" {field}: is missing" in line for line in lines) == 1 for field in ("purpose", "title"))
+    assert len(drafted("status", "--json").json["unfinished"]) == 2
+
+
 def test_one_partition_runs_up_to_masked_and_says_so_in_json(protected: Terminal) -> None:
     said = protected("run", PROJECT, "--until", "raw", "--partition", PARTITIONS[1], "--json")
     assert said.code == 0
