@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
+from secure_ml.protection.classify.span import Span
 from secure_ml.protection.classify.text import CERTAIN, find_identifiers
 from secure_ml.protection.mask.canonical import canonical, has_shape
 from secure_ml.protection.mask.token import is_token
@@ -36,23 +37,25 @@ def residual_identifiers(texts: pa.Array, *, whole_accounts: bool, masked: bool)
         masked: whether a form with `*` in it is the work of partial_mask and no identifier.
     """
     found: Counter[Entity] = Counter()
-    suspects = texts.filter(
-        pc.and_(pc.match_substring_regex(folded_text(texts), _POSSIBLE), pc.invert(is_token(texts)))
-    )
+    suspects = texts.filter(pc.and_(is_suspect(texts), pc.invert(is_token(texts))))
     for counted in pc.value_counts(suspects).to_pylist():
-        for entity in _entities(counted["values"], masked=masked):
+        text = counted["values"]
+        spans = residual_spans(text)
+        for entity in {s.entity for s in spans if not (masked and "*" in text[s.start : s.end])}:
             found[entity] += counted["counts"]
     if whole_accounts:
         found[Entity.ACCOUNT_NUMBER] += _whole_accounts(suspects)
     return +found
 
 
-def _entities(text: str, *, masked: bool) -> set[Entity]:
-    return {
-        span.entity
-        for span in find_identifiers(text)
-        if span.entity in SEARCHED and span.score >= CERTAIN and not (masked and "*" in text[span.start : span.end])
-    }
+def is_suspect(texts: pa.Array) -> pa.Array:
+    """Which strings may hold an identifier at all, by one expression; null where null."""
+    return pc.match_substring_regex(folded_text(texts), _POSSIBLE)
+
+
+def residual_spans(text: str) -> list[Span]:
+    """Where a text holds what counts as a residual identifier."""
+    return [span for span in find_identifiers(text) if span.entity in SEARCHED and span.score >= CERTAIN]
 
 
 def _whole_accounts(texts: pa.Array) -> int:

@@ -21,6 +21,7 @@ from secure_ml.protection.classify.span import Span
 from secure_ml.protection.classify.text import merged
 from secure_ml.protection.classify.text_search import TextSearch
 from secure_ml.protection.mask.own_identifiers import SearchedText
+from secure_ml.protection.mask.residual import is_suspect, residual_spans
 from secure_ml.protection.mask.treatment import ColumnReader, ColumnTreatment, Treated, count_unknown
 from secure_ml.protection.parse import composed_text
 
@@ -69,7 +70,7 @@ class ScrubText(ColumnTreatment):
             candidates[row].scrubbed(tuple(zip(self.identifying.values(), values, strict=True)))
             for row, *values in zip(rows, *own, strict=True)
         ]
-        values = pc.replace_with_mask(texts, present, pa.array(scrubbed, pa.string()))
+        values = pc.replace_with_mask(texts, present, _searched_again(pa.array(scrubbed, pa.string())))
         return Treated(values, count_unknown(texts, self.reader.known(texts)))
 
     @property
@@ -104,6 +105,24 @@ class _Candidate:
             for start, end in self._searched.find(value, entity)
         ]
         return _replaced(self._text, merged([*self._found, *spans])) if spans else self._without_own
+
+
+def _searched_again(texts: pa.Array) -> pa.Array:
+    """The texts without what the check of masked rows would find in them.
+
+    A word in the place of an identifier changes what stands before the next one: it may announce a number that was
+    none before ("<PHONE> 12345", its last digits on another line), or bring a word near enough to do so.
+    """
+    suspect = pc.fill_null(is_suspect(texts), False)
+    again = [_without_residue(text) for text in texts.filter(suspect).to_pylist()]
+    return pc.replace_with_mask(texts, suspect, pa.array(again, pa.string()))
+
+
+def _without_residue(text: str) -> str:
+    # It ends: each turn takes digits or an @ away, and the words have none.
+    while spans := residual_spans(text):
+        text = _replaced(text, spans)
+    return text
 
 
 def _replaced(text: str, spans: Sequence[Span]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +14,7 @@ from secure_ml.policy.labels import Entity
 from secure_ml.policy.treatments import Treatment
 from secure_ml.protection.classify.errors import LanguageModelUnusable
 from secure_ml.protection.mask.describe import describe_treatment
+from secure_ml.protection.mask.residual import residual_identifiers
 from secure_ml.protection.mask.scrub_text import ScrubText
 from secure_ml.protection.mask.treatment import ColumnReader
 from secure_ml.vault.labels import declassifier_of
@@ -108,6 +109,27 @@ def test_every_text_survives_outside_of_what_is_replaced(text: str) -> None:
     (scrubbed,) = treated.values.to_pylist()
     assert (scrubbed is None) == (not text.strip())
     assert treated.unknown == 0
+
+
+DIGITS = st.text(st.sampled_from("0123456789"), min_size=1, max_size=13)
+FRAGMENTS = DIGITS | st.sampled_from(
+    ["phone", "a/c", "bank", "order no", "dob", "aadhaar", "Asha", "12 Lake Road", "ABCPE1234F", "2341 2341 2346",
+     "9876543210", "asha@mail.example", "GB82WEST12345698765432", "4111 1111 1111 1111", "\u0968\u0969", "\uff19\uff18"]
+)  # fmt: skip
+BETWEEN = st.sampled_from(
+    [" ", "\n", " \n", "\r\n", "\u200c", "\u200d", "\u200b", "\u202e", "-", "/", "(", ")", ", ", ":", "_"]
+)
+MIXED = st.lists(st.tuples(FRAGMENTS, BETWEEN), min_size=2, max_size=12).map(lambda pairs: "".join(map("".join, pairs)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(MIXED, min_size=10, max_size=20), own=st.sampled_from(["Asha", "12", "1 Road, 2345", "567890"]))
+@example(texts=["7844 1322\n+95004 \n 01/55/1432", "322.+64303/709813\u200bpin"], own="-")
+@example(texts=["6310 9237:96\r\n718318", "20192517/638594\u200c47/25/9535."], own="-")
+def test_the_check_of_masked_rows_finds_nothing_in_what_was_scrubbed(texts: list[str], own: str) -> None:
+    beside = [pa.array([own] * len(texts), pa.string())] * len(IDENTIFYING)
+    scrubbed = treatment(IDENTIFYING).apply(pa.array(texts, pa.string()), *beside).values
+    assert residual_identifiers(scrubbed, whole_accounts=False, masked=False) == {}
 
 
 def test_scrubbed_text_keeps_its_label_and_is_never_called_anonymous() -> None:
