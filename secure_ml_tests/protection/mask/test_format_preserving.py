@@ -217,6 +217,13 @@ def test_an_alphabet_of_any_characters_is_encrypted_within_itself(alphabet: str,
     assert treatment(alphabet=alphabet).invert(pa.array([made])).to_pylist() == [cell]
 
 
+def test_an_alphabet_of_all_characters_keeps_nothing_of_a_codes_form() -> None:
+    base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    made = crypted([f"aB3dE9xZ{n:04d}" for n in range(50)], alphabet=base62)
+    assert len({form(one or "") for one in made}) > 45
+    assert {len(one or "") for one in made} == {12}
+
+
 def test_a_letter_outside_of_the_alphabet_is_never_left_readable() -> None:
     assert crypted(["00:1b:44:11:3a:b7:Z"], alphabet="0123456789abcdef") == [REDACTED]
 

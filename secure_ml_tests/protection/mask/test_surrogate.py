@@ -139,7 +139,7 @@ def test_a_value_that_was_not_replaced_is_found() -> None:
     wrong = {
         "person_name": ["Zubeida Quraishi X"],
         "email": ["asha@mail.example", "asha@example.org", "nobody at all.123456@example.org"],
-        "phone": ["98765 43210", "+91 98765 43210"],
+        "phone": ["98765 43210", "+91 98765 43210", "98765 43210, +91 00012 34567", "+91 00012 34567 or 98765 43210"],
         "postal_address": ["14 Lotus Lane, Shimoga"],
         "employer": ["Orchid Mills X"],
         "place": ["14 Lotus Lane"],
