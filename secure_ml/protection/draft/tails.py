@@ -67,5 +67,5 @@ def _candidates(numbers: Floats, share: float, *, whole: bool) -> tuple[float, .
     median, inner, bound, outer = np.quantile(numbers, (0.5, 1 - 2 * share, 1 - share, 1 - share / 2))
     if numbers[-1] - bound <= bound - median:
         return ()
-    found = (*round_numbers(float(inner), float(bound), float(outer), None), float(bound))
-    return tuple(dict.fromkeys(value for value in found if not whole or value.is_integer()))
+    found = round_numbers(float(inner), float(bound), float(outer), None)
+    return tuple(value for value in found if not whole or value.is_integer())

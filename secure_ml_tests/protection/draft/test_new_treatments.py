@@ -18,6 +18,7 @@ from secure_ml.protection.classify.compare import Severity, compare
 from secure_ml.protection.classify.finding import read_findings
 from secure_ml.protection.classify.findings import classify
 from secure_ml.protection.draft import Draft, write_draft
+from secure_ml.protection.draft import draft as draft_module
 from secure_ml.protection.draft.domains import Bounds
 from secure_ml.protection.draft.proposal import propose
 from secure_ml.protection.draft.roles import assign
@@ -184,6 +185,19 @@ def test_where_no_bound_holds_the_draft_says_so_and_asks_for_none(tmp_path: Path
     assert written(draft, tmp_path).anonymity is None
     assert "However coarse these are made, fewer than 5 people share some combination" in draft.text
     assert any(question.startswith("anonymity: ") for question in draft.to_confirm)
+
+
+def test_a_bound_that_held_on_some_rows_only_is_not_drafted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draft_module, "_ROWS_TO_SEARCH", 200)
+    draw = random.Random(2)
+    columns: dict[str, list[object]] = {
+        f"race {n}": [draw.choice("ab") if draw.random() < 0.04 * n else "a" for _ in range(3_000)] for n in range(4)
+    }
+    columns |= {"level": [i % 7 for i in range(3_000)], "outcome": [i % 5 // 3 for i in range(3_000)]}
+    policy = written(drafted(tmp_path, columns), tmp_path)
+    assert policy.anonymity is not None
+    rows = masked(policy, tmp_path / "table.csv")
+    assert rows.groupby(list(policy.quasi_identifiers), dropna=False).size().min() >= policy.anonymity.k
 
 
 def test_who_is_in_the_table_is_settled_before_a_bound_is_drafted(tmp_path: Path) -> None:
