@@ -60,13 +60,16 @@ WORDS = frozenset(
 )
 """What text may stand in place of a figure, beside the project's own name, its partitions and its privacy loss."""
 
+_COUNTING = frozenset({Stage.MASKED, Stage.SPLIT})
+"""Stages all of whose figures count rows, or cells of one column."""
+
 _RUN = re.compile(r"[0-9a-f]{32}")
 _LARGEST = 2**53
 """Integers up to it are exact as IEEE 754 doubles; the digits of a much larger one could spell a text."""
 
 
 def require_summary(
-    address: Address, summary: Mapping[str, int | float | str], *, policy: Policy, columns: Collection[str]
+    address: Address, summary: Mapping[str, int | float | str], *, policy: Policy, columns: Collection[str], rows: int
 ) -> None:
     """Returns if a summary consists of figures and known words, under names that the stage may tell.
 
@@ -75,6 +78,7 @@ def require_summary(
         summary: what its writer sent.
         policy: of its project.
         columns: names of columns that stand in clear already: the policy's, and those of the version's parents.
+        rows: of the version's parents together; no count is larger, so that none is a telephone number.
 
     Raises:
         AccessRefused: it does not; nothing of it is repeated.
@@ -86,11 +90,16 @@ def require_summary(
             known = figure in FIGURES_OF_COLUMNS.get(stage, ()) and column in columns
         else:
             known = figure in FIGURES.get(stage, ())
-        if not known or not _is_told(figure, value, address, policy):
+        counted = stage not in _COUNTING or _is_count(value, rows)
+        if not known or not counted or not _is_told(figure, value, address, policy):
             raise AccessRefused(
                 f"{address}: its summary holds a name or a text that is none of the {stage} stage's own; it stands in "
                 "clear, so let it hold figures, and the words that docs/formats/manifest.md lists"
             )
+
+
+def _is_count(value: float | str, rows: int) -> bool:
+    return isinstance(value, int) and 0 <= value <= rows
 
 
 def _is_told(figure: str, value: float | str, address: Address, policy: Policy) -> bool:

@@ -119,8 +119,10 @@ class Writing:
         parents = self._parents(request, write.address, ticket, policy)
         require_labels(write.address, labels, policy, parents)
         _require_shown_names(write.address, labels, policy)
-        inherited = {name for manifests in parents.values() for manifest in manifests for name in manifest.labels}
-        require_summary(write.address, request.summary, policy=policy, columns={*policy.columns, *inherited})
+        made_from = [manifest for manifests in parents.values() for manifest in manifests]
+        columns = {*policy.columns, *(name for manifest in made_from for name in manifest.labels)}
+        rows = sum(manifest.rows for manifest in made_from)
+        require_summary(write.address, request.summary, policy=policy, columns=columns, rows=rows)
         return Manifest(
             write.address,
             request.version_id,

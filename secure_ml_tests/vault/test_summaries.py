@@ -41,7 +41,7 @@ TRAINED = {
 
 def require(stage: Stage, summary: dict[str, int | float | str], *, policy: Policy = PRIVATELY) -> None:
     columns = {*policy.columns, "undeclared_column_3"}
-    require_summary(Address("training", "clinic", stage, ""), summary, policy=policy, columns=columns)
+    require_summary(Address("training", "clinic", stage, ""), summary, policy=policy, columns=columns, rows=60)
 
 
 def test_the_vocabulary_has_the_words_that_the_stages_say() -> None:
@@ -109,6 +109,13 @@ def test_a_project_without_privacy_tells_of_no_loss() -> None:
         (Stage.MASKED, {"rows_read": int.from_bytes(CANARY.encode())}),
         (Stage.MASKED, {"rows_read": -int.from_bytes(CANARY.encode())}),
         (Stage.MASKED, {"rows_read": float("nan")}),
+        (Stage.MASKED, {"rows_read": 61}),
+        (Stage.MASKED, {"rows_read": 9_876_501_234}),
+        (Stage.MASKED, {"unknown.income": -98_765}),
+        (Stage.MASKED, {"unknown.income": 12345.5}),
+        (Stage.MASKED, {"rows_masked": "suppressed"}),
+        (Stage.SPLIT, {"rows_train": 98_765_01234}),
+        (Stage.TRAINED, {"delta": 2**53 + 1}),
         (Stage.MASKED, {"auc": 0.5}),
         (Stage.CLASSIFIED, {"found.email": CANARY}),
         (Stage.CLASSIFIED, {"found.email": "email, direct\n"}),
