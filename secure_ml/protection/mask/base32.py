@@ -10,11 +10,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 _GROUP, _LETTERS = 5, 8
-_WORD, _TEN_BITS = 8, np.uint64(1023)
-_CHUNK = 2**12
-_ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)
-_PAIRS = np.stack([np.repeat(_ALPHABET, 32), np.tile(_ALPHABET, 32)], axis=1).copy().view(np.uint16)[:, 0]
-"""The two letters of each ten bits."""
+_CHUNK = 2**15
+"""Groups that are worked on together; they stay in a core's cache."""
+
+
+def _bytes(*eight: int) -> np.uint64:
+    return np.uint64(int.from_bytes(bytes(eight), "big"))
+
+
+_HALVES = _bytes(0, 0x0F, 0xFF, 0xFF, 0, 0, 0, 0), _bytes(0, 0, 0, 0, 0, 0x0F, 0xFF, 0xFF)
+_TENS = _bytes(*(0x03, 0xFF, 0, 0) * 2), _bytes(*(0, 0, 0x03, 0xFF) * 2)
+_FIVES = _bytes(*(0x1F, 0) * 4), _bytes(*(0, 0x1F) * 4)
+"""Where the bits of a group lie when they are halved again and again: each upper half, and each lower one."""
+
+_A, _ONE, _TO_DIGITS = _bytes(*b"a" * 8), _bytes(*[1] * 8), np.uint64(ord("a") + 26 - ord("2"))
+_FROM_26 = _bytes(*[0x80 - 26] * 8)
+"""Added to a number of five bits, it sets the byte's highest bit from 26 on, where the digits begin."""
 
 
 def encoded(strings: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64] | None = None, *, mark: str) -> pa.Array:
@@ -22,19 +33,15 @@ def encoded(strings: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64] | Non
 
     Args:
         strings: shape (strings, width).
-        lengths: how many bytes of each row belong to it; all of them when not given.
-        mark: what each text begins with; of even length.
+        lengths: how many bytes of each row belong to it, behind which it is zero; all of them when not given.
+        mark: what each text begins with.
     """
     count, width = strings.shape
-    letters = -(-_LETTERS * width // _GROUP)
-    characters = np.empty((count, len(mark) + letters + letters % 2), np.uint8)
-    characters[:, : len(mark)] = np.frombuffer(mark.encode(), np.uint8)
-    pairs = characters.view(np.uint16)[:, len(mark) // 2 :]
-    for begin in range(0, count, _CHUNK):
-        _write(strings[begin : begin + _CHUNK], pairs[begin : begin + _CHUNK])
-    if lengths is None or (lengths == width).all():
-        bounds = np.arange(count + 1) * (len(mark) + letters)
-        text = np.ascontiguousarray(characters[:, : len(mark) + letters])
+    used = int(lengths.max(initial=0)) if lengths is not None else width
+    characters = _written(strings, used, mark.encode())
+    if lengths is None or (lengths == used).all():
+        bounds = np.arange(count + 1) * characters.shape[1]
+        text = characters.reshape(-1)
     else:
         ends = len(mark) - (-_LETTERS * lengths // _GROUP)
         bounds = np.concatenate([[0], np.cumsum(ends)])
@@ -43,19 +50,45 @@ def encoded(strings: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64] | Non
     return large.cast(pa.string())
 
 
-def _write(strings: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint16]) -> None:
-    """Writes the letters of each row, two at a time."""
+def _written(strings: npt.NDArray[np.uint8], used: int, mark: bytes) -> npt.NDArray[np.uint8]:
+    """The mark and the letters of the bytes of each row that are used; shape (strings, mark and letters)."""
     count, width = strings.shape
-    # Each group of five bytes is the upper part of a word that begins with it.
-    padded = np.zeros((count, width + _WORD), np.uint8)
-    padded[:, :width] = strings
-    for place in range(pairs.shape[1]):
-        group, pair = divmod(place, _LETTERS // 2)
-        if not pair:
-            words = np.ndarray(count, ">u8", padded, _GROUP * group, (width + _WORD,)).astype(np.uint64)
-        ten = words >> np.uint64(54 - 10 * pair)
-        ten &= _TEN_BITS
-        pairs[:, place] = _PAIRS.take(ten.view(np.int64))
+    groups, row = -(-used // _GROUP), len(mark) - (-_LETTERS * used // _GROUP)
+    # Words of eight bytes are read and written, which at the end of a row reach into the next one.
+    given = np.concatenate([strings.reshape(-1), np.zeros(_LETTERS, np.uint8)])
+    made = np.empty(count * row + _LETTERS, np.uint8)
+    begins = np.frombuffer(mark, np.dtype((np.void, len(mark))))
+    step = max(1, _CHUNK // max(1, groups))
+    for first in range(0, count, step):
+        size = min(step, count - first)
+        words = np.empty((groups, size), np.uint64)
+        for group in range(groups):
+            words[group] = np.ndarray(size, ">u8", given, first * width + _GROUP * group, (width,))
+        words[-1:] &= ~np.uint64(0) << np.uint64(_LETTERS * (_LETTERS + _GROUP * (groups - 1) - used))
+        _spread(words)
+        for group in reversed(range(groups)):
+            np.ndarray(size, ">u8", made, first * row + len(mark) + _LETTERS * group, (row,))[:] = words[group]
+        np.ndarray(size, begins.dtype, made, first * row, (row,))[:] = begins
+    return made[: count * row].reshape(count, row)
+
+
+def _spread(words: npt.NDArray[np.uint64]) -> None:
+    """Turns the upper five bytes of each word into their eight letters."""
+    low = words >> np.uint64(24)
+    words >>= np.uint64(12)
+    for place, (upper, lower) in enumerate((_HALVES, _TENS, _FIVES)):
+        if place:
+            np.copyto(low, words)
+            words <<= np.uint64(12 >> place)
+        words &= upper
+        low &= lower
+        words |= low
+    np.add(words, _FROM_26, out=low)
+    low >>= np.uint64(7)
+    low &= _ONE
+    low *= _TO_DIGITS
+    words += _A
+    words -= low
 
 
 def decoded(text: str) -> bytes | None:

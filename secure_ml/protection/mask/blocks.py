@@ -18,6 +18,8 @@ Bytes = npt.NDArray[np.uint8]
 Rows = slice | npt.NDArray[np.int64]
 
 BLOCK = 16
+WHOLE = np.dtype((np.void, BLOCK))
+"""A block as one item, which is copied several times as fast as its bytes."""
 
 _CHUNK = 2**14
 """Strings that are worked on together; their blocks stay in a core's cache."""
@@ -71,7 +73,7 @@ class Strings:
 def by_blocks(strings: pa.Array) -> Iterator[Strings]:
     """The strings' UTF-8 bytes (or the bytes of a binary column) in groups; none of them is null."""
     bounds, data = _buffers(strings)
-    windows = np.lib.stride_tricks.sliding_window_view(data, BLOCK)
+    windows = np.ndarray(len(data) - BLOCK + 1, WHOLE, data, strides=(1,))
     for begin in range(0, len(strings), _CHUNK):
         starts = bounds[begin : begin + _CHUNK + 1]
         lengths = np.diff(starts)
@@ -80,16 +82,40 @@ def by_blocks(strings: pa.Array) -> Iterator[Strings]:
         alike = counts.min() == counts.max()
         for count in counts[:1].tolist() if alike else np.unique(counts).tolist():
             own: Any = slice(0, len(counts)) if alike else np.flatnonzero(counts == count)
-            first = starts[:-1][own]
-            blocks = [windows[first + BLOCK * place] for place in range(count)]
-            left = lengths[own] - BLOCK * (count - 1)
-            blocks[-1] &= by_bytes(OWN, left)
+            first, left = starts[:-1][own], lengths[own] - BLOCK * (count - 1)
+            blocks = [_whole(windows, first + BLOCK * place) for place in range(count)]
+            for last, kept in in_words(blocks[-1], by_bytes(OWN, left)):
+                last &= kept
             yield Strings(slice(begin, begin + len(counts)) if alike else begin + own, blocks, left)
 
 
 def by_bytes(table: Bytes, left: npt.NDArray[np.int64]) -> Bytes:
     """The row of a table for each number of bytes; one row for all where they are the same."""
     return table[left[0]] if (left == left[0]).all() else table[left]
+
+
+def in_words(blocks: Bytes, others: Bytes) -> Iterator[tuple[npt.NDArray[np.uint64], Any]]:
+    """Each half of the blocks, beside that of others: as many, or one for all.
+
+    What is done to halves in place is done to the blocks, several times as fast as byte by byte.
+    """
+    words, beside = blocks.view(np.uint64), others.view(np.uint64)
+    for half in range(2):
+        yield words[:, half], beside[..., half]
+
+
+def add(blocks: Bytes, others: Bytes) -> None:
+    """Adds others to the blocks (exclusive or), in place: as many, or one to all."""
+    for words, beside in in_words(blocks, others):
+        words ^= beside
+
+
+def _whole(windows: npt.NDArray[np.void], first: npt.NDArray[np.int64]) -> Bytes:
+    """The blocks that begin at some places; a copy."""
+    step = int(first[1] - first[0]) if len(first) > 1 else 1
+    even = step > 0 and (np.diff(first) == step).all()
+    found = windows[first[0] : first[-1] + 1 : step].copy() if even else windows[first]
+    return found.view(np.uint8).reshape(-1, BLOCK)
 
 
 def _buffers(strings: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:

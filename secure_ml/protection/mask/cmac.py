@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from secure_ml.protection.mask.blocks import BLOCK, Aes, Bytes, by_blocks, by_bytes
+from secure_ml.protection.mask.blocks import BLOCK, Aes, Bytes, add, by_blocks, by_bytes
 
 PADDING = np.zeros((BLOCK + 1, BLOCK), np.uint8)
 PADDING[np.arange(BLOCK), np.arange(BLOCK)] = 0x80
@@ -82,12 +82,14 @@ class Cmac:
         for group in by_blocks(strings):
             *blocks, last = group.blocks
             if blocks:
-                blocks[-1] = blocks[-1] ^ by_bytes(ends.before, group.left)
+                add(blocks[-1], by_bytes(ends.before, group.left))
             state = start
             for block in blocks:
-                state = self._aes.encrypted(state ^ block)
-            end = by_bytes(ends.last if blocks else ends.only, group.left)
-            made = self._aes.encrypted(state ^ last ^ end)
+                add(block, state)
+                state = self._aes.encrypted(block)
+            add(last, by_bytes(ends.last if blocks else ends.only, group.left))
+            add(last, state)
+            made = self._aes.encrypted(last)
             # An empty string ends with the prefix, so that the prefix's own last block is the one that closes it.
             if prefix and (empty := group.left == 0).any():
                 made[empty] = self.code(prefix)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from secure_ml.protection.mask.blocks import BLOCK, OWN, Aes, Bytes, Rows, by_blocks, by_bytes
+from secure_ml.protection.mask.blocks import BLOCK, OWN, WHOLE, Aes, Bytes, Rows, add, by_blocks, by_bytes, in_words
 from secure_ml.protection.mask.cmac import PADDING, Cmac, Ends, doubled
 
 _COUNTER = np.full(BLOCK, 0xFF, np.uint8)
@@ -52,10 +52,13 @@ def sealed(key: bytes, strings: pa.Array, *, associated: bytes) -> Iterator[Seal
     for group in by_blocks(strings):
         vector = vectors[group.rows]
         count = len(group.blocks)
-        stream = aes.encrypted(_counters(vector & _COUNTER, count)).reshape(count, -1, BLOCK)
-        blocks = [block ^ mask for block, mask in zip(group.blocks, stream, strict=True)]
-        blocks[-1] &= by_bytes(OWN, group.left)
-        yield Sealed(group.rows, np.hstack([vector, *blocks]), group.left + BLOCK * count)
+        stream = aes.encrypted(_counters(vector, count)).reshape(count, -1, BLOCK)
+        for mask, block in zip(stream, group.blocks, strict=True):
+            add(mask, block)
+        for last, kept in in_words(stream[-1], by_bytes(OWN, group.left)):
+            last &= kept
+        parts = np.hstack([part.view(WHOLE) for part in (vector, *stream)])
+        yield Sealed(group.rows, parts.view(np.uint8), group.left + BLOCK * count)
 
 
 def _ends(cmac: Cmac, associated: bytes) -> Ends:
@@ -70,11 +73,16 @@ def _ends(cmac: Cmac, associated: bytes) -> Ends:
     return Ends(short, last, before)
 
 
-def _counters(first: Bytes, count: int) -> Bytes:
+def _counters(vectors: Bytes, count: int) -> Bytes:
     """The counters of all strings' first blocks, then of their second ones, …; shape (count · strings, 16)."""
-    counters = np.broadcast_to(first, (count, *first.shape)).copy()
+    counters = np.empty((count, *vectors.shape), np.uint8)
+    counters[0] = vectors
+    for words, kept in in_words(counters[0], _COUNTER):
+        words &= kept
     low = counters.view(">u8")[:, :, 1]
-    low += np.arange(count, dtype=np.uint64)[:, None]
+    for place in range(1, count):
+        counters[place] = counters[0]
+        low[place] += np.uint64(place)
     return counters.reshape(-1, BLOCK)
 
 
@@ -84,9 +92,9 @@ def opened(key: bytes, unverified: bytes, *, associated: bytes) -> bytes | None:
     vector, ciphertext = unverified[:BLOCK], unverified[BLOCK:]
     if len(vector) < BLOCK:
         return None
-    count = -(-len(ciphertext) // BLOCK)
-    first = np.frombuffer(vector, np.uint8).reshape(1, BLOCK) & _COUNTER
-    stream = Aes(key[half:]).encrypted(_counters(first, count)).tobytes()
+    count = max(1, -(-len(ciphertext) // BLOCK))
+    vectors = np.frombuffer(vector, np.uint8).reshape(1, BLOCK)
+    stream = Aes(key[half:]).encrypted(_counters(vectors, count)).tobytes()
     string = bytes(one ^ other for one, other in zip(ciphertext, stream, strict=False))
     cmac = Cmac(key[:half])
     again = cmac.codes(pa.array([string], pa.binary()), ends=_ends(cmac, associated)).tobytes()

@@ -132,6 +132,12 @@ def test_base32_is_that_of_the_library_in_lower_case(strings: list[bytes]) -> No
     assert [decoded(text.removeprefix("xx1_")) for text in made] == strings
 
 
+def test_many_rows_are_encoded_as_each_alone() -> None:
+    rows = np.random.default_rng(7).integers(0, 256, (20_000, 16), dtype=np.uint8)
+    made = encoded(rows, mark="xx1_").to_pylist()
+    assert made == ["xx1_" + base64.b32encode(row).decode().rstrip("=").lower() for row in rows]
+
+
 @pytest.mark.parametrize("text", ["a", "ab=", "AA", "a1", "ab cd", "ad", "\u0661\u0661"])
 def test_what_base32_does_not_write_is_not_read(text: str) -> None:
     assert decoded(text) is None
