@@ -128,3 +128,24 @@ def test_no_policy_makes_a_pseudonym_a_feature_or_a_label_too_low(
 def test_a_pseudonym_does_not_become_a_feature_by_intervals_of_one_value(kind: str, treatment: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="a pseudonym cannot be"):
         policy({**COLUMNS, "x": column(kind, treatment, entity="account_number", level="pseudonym", use=FEATURE)})
+
+
+@pytest.mark.parametrize("kind", sorted(PSEUDONYMS))
+@pytest.mark.parametrize(
+    "entity",
+    ["gender", "religion", "ethnicity", "pin_code", "place", "date_of_birth", "income", "icd_code", "health"],
+)
+def test_no_pseudonym_is_made_of_an_entity_of_few_values(entity: str, kind: str) -> None:
+    more = {"by": "value", "provider": "place"} if kind == "surrogate" else {}
+    with pytest.raises(ValidationError, match="has so few values"):
+        policy({**COLUMNS, "x": column(treatment={"kind": kind, **more}, entity=entity, level="quasi", use="review")})
+
+
+@pytest.mark.parametrize(
+    ("treatment", "use"), [("keep", use) for use in USES if use != "administrative"] + [("redact", "administrative")]
+)
+def test_the_outcome_is_kept_and_is_nothing_else(treatment: str, use: str) -> None:
+    with pytest.raises(ValidationError, match="needs treatment keep and use administrative"):
+        policy(
+            {**COLUMNS, "x": column(treatment=treatment, use=USES[use])}, label={"column": "x", "positive": "approved"}
+        )
