@@ -29,6 +29,7 @@ LEVEL = {level: level.rank for level in Identifiability}
 
 PSEUDONYMS = {"token", "format_preserving", "deterministic_encryption", "surrogate"}
 WHOLE = {"keep", "top_bottom_code", "scrub_text"}
+COARSER = {"partial_mask"} | {f"generalise_{what}" for what in ("number", "date", "geography", "category")}
 HIDES_A_NAME = {"redact", "partial_mask", "generalise_geography", *PSEUDONYMS}
 """Treatments after which a direct identifier may bear a lower label; written down here, not read from the product."""
 
@@ -59,6 +60,8 @@ def require_earned(made: Policy) -> None:
         assert declared.entity in {label.entity, Entity.NONE} or label.entity is Entity.FREE_TEXT
     if kind in PSEUDONYMS:
         assert label.identifiability is Identifiability.PSEUDONYM
+    if kind in COARSER:
+        assert after == min(before, LEVEL[Identifiability.QUASI])
     if kind in WHOLE:
         assert after >= before
     if declared.identifiability is Identifiability.DIRECT:
