@@ -78,7 +78,10 @@ def anonymity(policy: Policy) -> tuple[str, ...]:
     if asked.maximum_marketer_risk is not None:
         bounds.append(f"the risk of a subject taken at random is at most {asked.maximum_marketer_risk:g}")
     if asked.suppress:
-        bounds.append(f"rare combinations were suppressed, in at most {asked.maximum_suppressed:.1%} of the rows")
+        taken = ", ".join(code(name) for name in policy.suppressed_columns)
+        bounds.append(
+            f"rare combinations were suppressed, in at most {asked.maximum_suppressed:.1%} of the rows, which lost {taken}"
+        )
     words = "Every version of the masked table met this. It says nothing of a stranger who knows other columns."
     return (section("Anonymity of the masked table", words, bullets(bounds)),)
 
