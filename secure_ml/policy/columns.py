@@ -60,6 +60,9 @@ _TOO_LITTLE_FOR_DIRECT = {"keep", "top_bottom_code", "date_shift"} | {
 }
 _TOO_LITTLE_FOR_A_PSEUDONYM = {"generalise_number", "generalise_category"}
 _NO_FEATURE = {"drop", "redact", "partial_mask", "scrub_text"}
+_LEARNT_OR_TOLD = {"feature": "a feature", "fairness": "compared for fairness"}
+"""Uses by which a model learns a column's values, or figures tell them as the names of groups."""
+
 _PSEUDONYMS_BY_KEY = {"token", "format_preserving", "deterministic_encryption"}
 
 
@@ -102,8 +105,8 @@ class ColumnPolicy(PolicyModel):
             raise ValueError(
                 f"a direct identifier cannot be treated by {kind}: use drop, redact, partial_mask or token"
             )
-        if use == "feature" and (self.treatment.leaves is Leaves.PSEUDONYM or kind in _NO_FEATURE):
-            raise ValueError(f"a column treated by {kind} cannot be a feature")
+        if use in _LEARNT_OR_TOLD and (self.treatment.leaves is Leaves.PSEUDONYM or kind in _NO_FEATURE):
+            raise ValueError(f"a column treated by {kind} cannot be {_LEARNT_OR_TOLD[use]}")
         if self.identifiability is Identifiability.PSEUDONYM:
             self._is_no_measure(kind, use)
         if use != "never" and kind == "drop":
@@ -125,9 +128,9 @@ class ColumnPolicy(PolicyModel):
                 f"a pseudonym cannot be treated by {kind}: use drop, redact, partial_mask or token; "
                 "what measures or groups, and names nobody, is declared quasi"
             )
-        if use == "feature" and self.treatment.leaves is Leaves.UNCHANGED:
+        if use in _LEARNT_OR_TOLD and self.treatment.leaves is Leaves.UNCHANGED:
             raise ValueError(
-                "a pseudonym cannot be a feature, since a model would learn people by it: drop it; "
+                f"a pseudonym cannot be {_LEARNT_OR_TOLD[use]}, since it names people: drop it; "
                 "what measures or groups, and names nobody, is declared quasi"
             )
 

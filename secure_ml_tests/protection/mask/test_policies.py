@@ -68,7 +68,7 @@ def require_earned(made: Policy) -> None:
         assert kind in HIDES_A_NAME | {"scrub_text"}
     if kind != "redact":
         assert after >= min(before, LEVEL[Identifiability.QUASI])
-    if declared.use.kind == "feature":
+    if declared.use.kind in {"feature", "fairness"}:
         assert after <= LEVEL[Identifiability.QUASI]
         assert kind not in PSEUDONYMS | {"redact", "partial_mask", "scrub_text"}
 
