@@ -126,6 +126,7 @@ def test_a_project_without_privacy_tells_of_no_loss() -> None:
         (Stage.VALIDATED, {f"equalized_odds_difference.{CANARY}": 0.1}),
         (Stage.REGISTERED, {"registered_model": "training.other"}),
         (Stage.REGISTERED, {"mlflow_run": CANARY}),
+        (Stage.REGISTERED, {"status": "0a" * 16}),
         (Stage.REGISTERED, {"artefacts": f"file:///{CANARY}"}),
     ],
 )

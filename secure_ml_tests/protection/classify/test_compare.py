@@ -319,3 +319,9 @@ def test_how_many_cells_are_few_is_the_policys_word_and_whom_a_column_singles_ou
     (found,) = compare([finding], {}, blocking_confidence=0.6, disclosure=DisclosureControl(minimum_positives=11))
     assert "(fewer than 11 of fewer than 11 cells have the shape; fewer" in found.message
     assert found.message.count("; it singles people out together with shop)") == 1
+
+
+def test_a_column_whose_name_is_not_shown_is_to_be_declared_by_its_name_in_the_source() -> None:
+    (found,) = compare([replace(FOUND, column="undeclared_column_7")], {}, blocking_confidence=0.6)
+    assert "Write under columns: its name in the source, which is not shown" in found.message
+    assert "`undeclared_column_7`" not in found.message
