@@ -64,6 +64,7 @@ PEER_ENTITIES = {
     "UK_NHS": "nhs_number",
     "URL": "url",
     "US_BANK_NUMBER": "account_number",
+    "US_ITIN": "itin",
     "US_NPI": "npi",
     "US_SSN": "ssn",
 }
@@ -138,7 +139,7 @@ def presidio() -> "BatchAnalyzerEngine":
     regions = {"PhoneRecognizer": {"supported_regions": ("IN", "US", "GB")}}
     names = (
         "AbaRouting CreditCard Date Email Iban InAadhaar InGstin InPan InPassport InVehicleRegistration InVoter Ip "
-        "MacAddress Nhs Phone Url UsBank UsNpi UsSsn"
+        "MacAddress Nhs Phone Url UsBank UsItin UsNpi UsSsn"
     )
     recognizers = [getattr(shipped, f"{n}Recognizer")(**regions.get(f"{n}Recognizer", {})) for n in names.split()]
     registry = RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])

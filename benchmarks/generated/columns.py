@@ -204,6 +204,37 @@ def _modulo_11(body: str) -> str:
     return "0123456789X"[-sum(weight * int(d) for weight, d in zip(range(10, 1, -1), body, strict=True)) % 11]
 
 
+def itin(source: random.Random) -> str:
+    """An ITIN of a group that is given out."""
+    return f"9{digits(source, 2)}-{source.choice((50, 65, 70, 88, 90, 94, 99))}-{digits(source, 4)}"
+
+
+def virtual_id(source: random.Random) -> str:
+    """An Aadhaar virtual id with its check digit."""
+    body = source.choice("23456789") + digits(source, 14)
+    return body + verhoeff.calc_check_digit(body)
+
+
+def abha_number(source: random.Random) -> str:
+    """An ABHA number as it is printed."""
+    return f"{source.randint(10, 99)}-{digits(source, 4)}-{digits(source, 4)}-{digits(source, 4)}"
+
+
+def licence(source: random.Random) -> str:
+    """An Indian driving licence's number."""
+    return f"{source.choice(STATES)} {source.randint(1990, 2024)}{digits(source, 7)}"
+
+
+def coordinates(source: random.Random) -> str:
+    """A place in India, to a metre."""
+    return f"{source.uniform(8, 33):.5f}, {source.uniform(69, 95):.5f}"
+
+
+def group(source: random.Random) -> str:
+    """An ethnic group's or a caste category's name."""
+    return source.choice(("Hispanic", "Asian", "Caucasian", "Scheduled Tribe", "OBC"))
+
+
 def swift_bic(source: random.Random) -> str:
     """A BIC of eight or eleven characters."""
     return (
@@ -345,6 +376,12 @@ _TELLING: tuple[tuple[Entity, Maker, str], ...] = (
     (Entity.GENDER, gender, "gender"),
     (Entity.RELIGION, religion, "religion"),
     (Entity.HEALTH, diagnosis, "diagnosis"),
+    (Entity.AADHAAR_VIRTUAL_ID, virtual_id, "aadhaar_vid"),
+    (Entity.ABHA_NUMBER, abha_number, "abha_number"),
+    (Entity.DRIVING_LICENCE, licence, "driving_licence"),
+    (Entity.GEO_COORDINATES, coordinates, "gps"),
+    (Entity.ITIN, itin, "itin"),
+    (Entity.ETHNICITY, group, "ethnicity"),
 )
 # Numbers like any other: only the name tells.
 _BY_NAME: tuple[tuple[Entity, Maker, str], ...] = (
@@ -359,6 +396,9 @@ _BY_NAME: tuple[tuple[Entity, Maker, str], ...] = (
     (Entity.PIN_CODE, pin_code, "pin_code"),
     (Entity.INCOME, salary, "annual_income"),
     (Entity.EMPLOYER, employer, "employer"),
+    (Entity.PLACE, lambda s: s.choice(CITIES), "city"),
+    (Entity.MEDICAL_RECORD_NUMBER, lambda s: f"MR{digits(s, 7)}", "mrn"),
+    (Entity.SUBJECT_ID, lambda s: f"C{digits(s, 8)}", "customer_id"),
 )
 _NEAR_MISSES: dict[str, Maker] = {
     "order_number": lambda s: "4" + digits(s, 15),
@@ -394,6 +434,21 @@ _NEAR_MISSES: dict[str, Maker] = {
     "file": lambda s: f"scan_{digits(s, 8)}.pdf",
     "grid": lambda s: f"{letters(s, 2)}{digits(s, 2)}",
     "duration": lambda s: f"{s.randint(1, 90)} days",
+    "ordered": lambda s: f"98111{s.randint(0, 40):05d}",
+    "section": lambda s: f"{s.randint(10, 30)}.{s.randint(1, 9)}.{s.randint(1, 9)}.{s.randint(1, 30)}",
+    "limits": lambda s: f"{s.random():.4f}, {s.uniform(1, 4):.4f}",
+    "shift": lambda s: f"{s.uniform(-3, 3):.5f},{s.uniform(-3, 3):.5f}",
+    "bin": lambda s: f"{letters(s, 4)}0{digits(s, 6)}",
+    "course_name": lambda s: s.choice(("Algebra Two", "Spoken Tamil", "Pottery", "Basic Accounts")),
+    "film": lambda s: s.choice(("Kabir Singh", "Jolly LLB", "Rocky", "Maria", "Sholay")),
+    "clothes": lambda s: s.choice(("man", "woman", "kids", "unisex")),
+    "floor": lambda s: f"Block {letters(s, 1)}, Floor {s.randint(1, 9)}",
+    "phase": lambda s: f"Phase {s.randint(1, 4)} trial",
+    "awb": lambda s: f"{digits(s, 3)}-{digits(s, 8)}",
+    "epc": lambda s: f"{s.getrandbits(96):024x}",
+    "share": lambda s: f"{s.uniform(0, 100):.2f}%",
+    "rating": lambda s: f"{s.randint(1, 5)}/5",
+    "draw": lambda s: "-".join(f"{s.randint(1, 49):02d}" for _ in range(6)),
     "ledger": lambda s: f"{digits(s, 4)}-{digits(s, 4)}-{digits(s, 4)}",
 }
 _DIRT = ("n/a", "-", "unknown", "see file", "0", "TBD", "?")

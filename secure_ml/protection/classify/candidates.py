@@ -56,7 +56,7 @@ class CertainTexts:
 
     Attributes:
         found: By entity, in which of the texts ``certain_entities`` finds it; only entities that were found.
-        shaped: By the same entities, in which texts something has the shape and the check was asked.
+        shaped: In which texts something has the shape and the check was asked; every entity of which some text has it.
     """
 
     found: Mapping[Entity, Booleans]
@@ -81,11 +81,11 @@ def certain_in(texts: Any, makeup: Makeup) -> CertainTexts:
             found[entity][position] = True
     plain = pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)
     # RE2 does not look into texts beyond ASCII: of those only what was found is known to have the shape.
-    shaped = {
-        pattern.detector.entity: (mask & plain) | found[pattern.detector.entity]
-        for mask, pattern in zip(held, patterns, strict=True)
-        if pattern.detector.entity in found
-    }
+    shaped = {}
+    for mask, pattern in zip(held, patterns, strict=True):
+        entity = pattern.detector.entity
+        if entity in found or (mask & plain).any():
+            shaped[entity] = (mask & plain) | found.get(entity, False)
     return CertainTexts(dict(found), shaped)
 
 

@@ -27,6 +27,8 @@ Booleans = npt.NDArray[np.bool_]
 _DISTINCT_KEPT = 16
 _SHORTEST_EMBEDDING = 10
 _ENOUGH_TO_TELL = 30
+_ACCIDENTAL = 0.005
+"""Share of the codes of a column below which those of an entity's shape have it by accident."""
 _ONE_CHECK_DIGIT = 0.1
 """Chance beyond which a text of words is believed: of telephones and the like texts hold too many shapes to tell."""
 
@@ -74,6 +76,7 @@ class ColumnTally:
     told: Counter[Entity] = field(default_factory=Counter)
     in_words: Counter[Entity] = field(default_factory=Counter)
     shaped_words: Counter[Entity] = field(default_factory=Counter)
+    codes: int = 0
     in_codes: Counter[Entity] = field(default_factory=Counter)
     shaped_codes: Counter[Entity] = field(default_factory=Counter)
 
@@ -83,7 +86,7 @@ class ColumnTally:
         in_codes = {
             entity: cells
             for entity, cells in self.in_codes.items()
-            if not _explained_by_chance(entity, cells, of=self.shaped_codes[entity])
+            if not _explained_by_chance(entity, cells, of=self.shaped_codes[entity], codes=self.codes)
         }
         in_words = {
             entity: cells
@@ -134,8 +137,11 @@ class ColumnTally:
         texts = cells.values.filter(pa.array(searched))
         inside = certain_in(texts, makeup.of(searched))
         words: Booleans = pc.match_substring(texts, " ").to_numpy(zero_copy_only=False)
-        for entity, found in inside.found.items():
-            shaped, told = inside.shaped[entity], _telling(texts, found & words, entity)
+        self.codes += int(counts[~words].sum())
+        nowhere = np.zeros(len(texts), dtype=np.bool_)
+        for entity, shaped in inside.shaped.items():
+            found = inside.found.get(entity, nowhere)
+            told = _telling(texts, found & words, entity)
             self.told[entity] += int(counts[told].sum())
             self.in_words[entity] += int(counts[found & words & ~told].sum())
             self.shaped_words[entity] += int(counts[shaped & words & ~told].sum())
@@ -143,13 +149,15 @@ class ColumnTally:
             self.shaped_codes[entity] += int(counts[shaped & ~words].sum())
 
 
-def _explained_by_chance(entity: Entity, found: int, *, of: int) -> bool:
+def _explained_by_chance(entity: Entity, found: int, *, of: int, codes: int = 0) -> bool:
     """Whether so many of the codes with something of the entity's shape pass its check although none holds one.
 
     Of twelve digits in the number of an invoice a tenth are valid Aadhaar numbers, in a code as in a sentence. Few
     codes prove no such thing, and are believed to hold what they seem to; so is a text that speaks of the entity.
+    Where hardly any of the codes has the shape it is chance itself, as of the UUIDs without letters in the middle.
     """
-    return found < of and of >= _ENOUGH_TO_TELL and found <= most_by_chance(of, _chance_of(entity))
+    tells = of < _ACCIDENTAL * codes or (found < of and of >= _ENOUGH_TO_TELL)
+    return tells and found <= most_by_chance(of, _chance_of(entity))
 
 
 def _chance_of(entity: Entity) -> float:

@@ -203,6 +203,13 @@ def test_numbers_behind_a_prefix_are_no_identifiers_because_some_pass_a_check_by
     assert (finding.entity, dict(finding.embedded)) == (Entity.NONE, {})
 
 
+def test_a_uuid_without_letters_in_its_middle_holds_no_card() -> None:
+    by_chance = "2760bdeb-4047-4032-8174-801932488053"
+    assert certain_entities(by_chance) == {Entity.CARD}
+    finding = classified({"c": [*column_of(MAKERS["UUID"], 3_000), by_chance]})["c"]
+    assert (finding.entity, dict(finding.embedded)) == (Entity.NONE, {})
+
+
 def test_identifiers_behind_a_prefix_are_found_for_all_that() -> None:
     finding = only(lambda source: f"UID-{people.aadhaar(source)}", name="c")
     assert (finding.identifiability, finding.embedded[Entity.AADHAAR]) == (Identifiability.DIRECT, ROWS)
@@ -256,9 +263,7 @@ def test_telephones_of_one_house_are_found_by_the_signs_in_them() -> None:
     assert only(lambda s: f"+91 98765 43{s.randint(0, 999):03d}", name="c").entity is Entity.PHONE
 
 
-@pytest.mark.parametrize(
-    "name", ["plan_name", "course_name", "vendorName", "TEAM_NAME", "table name", "name_match"]
-)
+@pytest.mark.parametrize("name", ["plan_name", "course_name", "vendorName", "TEAM_NAME", "table name", "name_match"])
 def test_what_has_a_name_beside_people_holds_no_names_of_people(name: str) -> None:
     things = ("Basic Plan", "Algebra Two", "North Wing", "Alpha Team", "Sunrise")
     assert only(lambda s: s.choice(things), name=name).entity in NOTHING

@@ -20,8 +20,8 @@ DETECTOR = PatternDetector(
     not_context=("accounts", "balance", "age", "type", "count", "status", "permanent"),
     needs_context=True,
     text=TextForm(
-        # Grouped by single spaces only in the usual fours: an amount beside a date is not a number.
-        pattern=r"[0-9]{9,18}|[0-9]{3,4}(?:[ -][0-9]{3,4}){2,4}",
+        # Grouped by single spaces only in the usual fours: no amount beside a date, and no UUID's middle.
+        pattern=r"[0-9]{9,18}|[0-9]{3,4}(?:[ -][0-9]{3,4}){2,4}(?!-[0-9A-Fa-f])",
         score=0.4,
         before=("account", "acct", "acc", "a/c", "ac no", "account no", "account number", "bank"),
     ),

@@ -72,7 +72,7 @@ def series_of(value: str) -> str:
 def _mobile_plan() -> re.Pattern[str]:
     import phonenumbers
 
-    plan = phonenumbers.PhoneMetadata.metadata_for_region("IN", None)
+    plan: Any = phonenumbers.PhoneMetadata.metadata_for_region("IN", None)
     return re.compile(plan.mobile.national_number_pattern)
 
 
