@@ -43,10 +43,14 @@ class Alphabets:
         """
         return _tables(self.alphabets, _ASCII if ascii_only else _CODE_POINTS)
 
-    def code_points(self, kinds: npt.NDArray[np.uint8], places: Places) -> npt.NDArray[np.uint32]:
+    def code_points(self, kinds: npt.NDArray[np.uint8], places: Places) -> Places:
         """The code point of each kind and place in its alphabet."""
-        joined = np.frombuffer("".join(self.alphabets).encode("utf-32-le"), np.uint32)
-        before = np.cumsum([0, 0, *map(len, self.alphabets)])
+        points = [np.array([*map(ord, alphabet)]) for alphabet in self.alphabets]
+        joined, before = np.concatenate(points), np.cumsum([0, 0, *map(len, self.alphabets)])
+        joined = joined.astype(np.min_scalar_type(int(joined.max())))
+        # Characters that follow each other are counted, which is quicker than looking them up.
+        if all((np.diff(some) == 1).all() for some in points):
+            return joined[before[:-1]].take(kinds) + places
         return joined.take(before.take(kinds) + places)
 
 

@@ -8,20 +8,21 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_LOOKED_AT = 2**12
+_LOOKED_AT, _SHARE = 2**12, 16
 _REPEATED = 0.5
 
 
 def by_distinct(texts: pa.Array, work: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """What `work` makes of each text; null stays null.
 
-    Whether texts repeat is judged by the first few thousand, since finding the distinct ones costs as much as a cipher.
+    Whether texts repeat is judged by the first few, since finding the distinct ones costs as much as a cipher.
 
     Args:
         texts: a column.
         work: given texts without nulls, gives as many results, each of which depends on its own text only.
     """
-    if pc.count_distinct(texts[:_LOOKED_AT]).as_py() <= _REPEATED * min(len(texts), _LOOKED_AT):
+    looked_at = texts[: min(_LOOKED_AT, -(-len(texts) // _SHARE))]
+    if pc.count_distinct(looked_at).as_py() <= _REPEATED * len(looked_at):
         found = texts.dictionary_encode()
         return work(found.dictionary).take(found.indices)
     if not texts.null_count:

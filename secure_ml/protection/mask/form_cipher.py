@@ -38,7 +38,7 @@ class Form:
         rows: selects them from the column.
         places: where their letters and digits stand: among all code points, shape (texts, length); or in each text,
             shape (length,), if all texts of the column are of this form and as long.
-        kinds: of these characters, shape (texts, length).
+        kinds: of these characters, shape (texts, length), or (1, length) if all texts have the same.
         numerals: the place of each in its alphabet, shape (texts, length).
         radices: of each place.
     """
@@ -172,8 +172,8 @@ def _forms(given: CodePoints, among: Alphabets) -> Iterator[Form]:
         count, width = len(given.bounds) - 1, int(given.bounds[1])
         if 0 < len(columns) <= LONGEST and not (kinds[:width] == REFUSED).any():
             numerals = by_place.take(given.points).reshape(count, width)[:, as_slice(columns)]
-            own = np.broadcast_to(kinds[columns], numerals.shape)
-            yield Form(slice(None), columns, own, numerals, tuple(sizes[kinds[columns]].tolist()))
+            own = kinds[columns]
+            yield Form(slice(None), columns, own[None], numerals, tuple(sizes[own].tolist()))
         return
     encrypted = np.flatnonzero((kinds != STANDS) & (kinds != REFUSED))
     bounds = np.searchsorted(encrypted, given.bounds)
