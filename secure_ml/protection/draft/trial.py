@@ -11,6 +11,7 @@ from secure_ml.protection.anonymity.errors import AnonymityError
 from secure_ml.protection.anonymity.judgement import measure
 from secure_ml.protection.mask.inspection import inspect
 from secure_ml.protection.mask.masking import Masking
+from secure_ml.protection.mask.treatment import MaskingError
 from secure_ml.vault.dataset import Dataset
 
 
@@ -37,7 +38,10 @@ def try_checks(table: Dataset, policy: Policy) -> Refused:
     masked = Masking(policy, key_for=lambda purpose: bytes(32)).apply(table)
     try:
         found = inspect(masked, policy)
-    except AnonymityError:
+    except (AnonymityError, MaskingError):
+        # Without suppression neither comes of the rows.
+        if policy.anonymity is None or not policy.anonymity.suppress:
+            raise
         return Refused((), True)
     short = policy.anonymity is not None and (
         found.classes is None or bool(measure(found.classes, policy.anonymity).faults(policy.anonymity))
