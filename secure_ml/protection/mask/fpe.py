@@ -205,8 +205,9 @@ class _Rounds:
             chain = self._chain = np.empty((self.blocks, count, 4), dtype=">u4")
             chain[:] = fixed.reshape(self.blocks, 1, 4)
         # Between rounds only the number of the round changes, and the words of the half; the number may lie among them.
-        block, index = divmod(4 * self.blocks - 1 - shape.b // 4, 4)
-        chain[block, :, index] = fixed[4 * block + index]
+        if shape.b % 4 == 0:
+            block, index = divmod(4 * self.blocks - 1 - shape.b // 4, 4)
+            chain[block, :, index] = fixed[4 * block + index]
         for place, word in enumerate(_words(half, shape.limb_modulus, -(-shape.b // 4))):
             block, index = divmod(4 * self.blocks - 1 - place, 4)
             chain[block, :, index] = word ^ fixed[4 * block + index]
@@ -243,7 +244,7 @@ def _unpack(limbs: _Limbs, result: Numerals, shape: _Shape) -> None:
     """Writes the numerals of numbers."""
     column = result.shape[1]
     for limb in limbs:
-        rest = limb
+        rest = limb.astype(np.uint32)
         for _ in range(min(shape.limb_numerals, column)):
             column -= 1
             higher = rest // shape.radix
@@ -256,9 +257,8 @@ def _added(numbers: _Limbs, others: _Limbs, moduli: list[int]) -> _Limbs:
     result, carry = [], None
     for limb, other, modulus in zip(numbers, others, moduli, strict=True):
         total = limb + other if carry is None else limb + other + carry
-        over = total >= modulus
-        result.append(total - over * np.uint64(modulus))
-        carry = over
+        result.append(_once(total, modulus))
+        carry = total >= modulus if len(result) < len(moduli) else None
     return result
 
 
@@ -267,15 +267,20 @@ def _subtracted(numbers: _Limbs, others: _Limbs, moduli: list[int]) -> _Limbs:
     result, borrow = [], None
     for limb, other, modulus in zip(numbers, others, moduli, strict=True):
         total = limb + modulus - other if borrow is None else limb + modulus - other - borrow
-        enough = total >= modulus
-        result.append(total - enough * np.uint64(modulus))
-        borrow = ~enough
+        result.append(_once(total, modulus))
+        borrow = total < modulus if len(result) < len(moduli) else None
     return result
+
+
+def _once(totals: npt.NDArray[np.uint64], modulus: int) -> npt.NDArray[np.uint64]:
+    """Numbers below twice the modulus, without what does not fit; what is taken from a smaller one wraps around."""
+    smaller: npt.NDArray[np.uint64] = np.minimum(totals, totals - np.uint64(modulus))
+    return smaller
 
 
 def _words(limbs: _Limbs, modulus: int, count: int) -> _Limbs:
     """Numbers in words of 32 bits, by Horner's rule."""
-    words = [limbs[-1] & _WORD_MASK, *(np.zeros_like(limbs[-1]) for _ in range(count - 1))]
+    words = [limbs[-1], *(np.zeros_like(limbs[-1]) for _ in range(count - 1))]
     for limb in limbs[-2::-1]:
         carry = limb
         for place, word in enumerate(words):

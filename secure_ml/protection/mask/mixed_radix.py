@@ -48,11 +48,11 @@ class MixedRadixCipher:
         crypt = self._cipher.decrypt if decrypt else self._cipher.encrypt
         if not self._mixed:
             return crypt(numerals, self._tweak)
-        counted = self._counted(numerals)
-        outside = np.ones(len(counted), np.bool_)
-        while outside.any():
+        counted = crypt(self._counted(numerals), self._tweak)
+        outside = np.flatnonzero(~self._below_size(counted))
+        while len(outside):
             counted[outside] = crypt(counted[outside], self._tweak)
-            outside[outside] = ~self._below_size(counted[outside])
+            outside = outside[~self._below_size(counted[outside])]
         return self._uncounted(counted)
 
     def _counted(self, numerals: Numerals) -> Numerals:
@@ -60,9 +60,10 @@ class MixedRadixCipher:
         base = np.uint64(self._radix)
         counted = [np.zeros(len(numerals), np.uint64) for _ in range(self._length)]
         for places in self._runs:
-            carry = np.zeros(len(numerals), np.uint64)
+            run = np.zeros(len(numerals), np.uint32)
             for place in places:
-                carry = carry * np.uint64(self._radices[place]) + numerals[:, place]
+                run = run * np.uint32(self._radices[place]) + numerals[:, place]
+            carry = run.astype(np.uint64)
             size = np.uint64(prod(self._radices[place] for place in places))
             for index in range(self._length - 1, -1, -1):
                 total = counted[index] * size + carry
@@ -82,11 +83,12 @@ class MixedRadixCipher:
                 total = rest * base + limb
                 limbs[index] = total // size
                 rest = total - limbs[index] * size
+            run = rest.astype(np.uint32)
             for place in reversed(places):
-                radix = np.uint64(self._radices[place])
-                higher = rest // radix
-                numerals[:, place] = rest - higher * radix
-                rest = higher
+                radix = np.uint32(self._radices[place])
+                higher = run // radix
+                numerals[:, place] = run - higher * radix
+                run = higher
         return numerals
 
     def _below_size(self, counted: Numerals) -> npt.NDArray[np.bool_]:
