@@ -16,6 +16,8 @@ from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from secure_ml.protection.classify.romanised import romanised
+
 # What a word can be, as bits: several at once, such as a given name that is also a town. Plain integers, since a text
 # is a few dozen look-ups and an enumeration's own arithmetic would cost more than all of them.
 GIVEN, FAMILY, PLACE, COUNTRY, PLACE_STARTS = 1, 2, 4, 8, 16
@@ -99,6 +101,7 @@ _PLACE_LISTS = re.compile(
 _LETTERS = re.compile(r"[^\W\d_][^\s0-9,.;:()\[\]{}\"/_-]*")
 _LONGEST_PLACE = 6
 _SHORTEST = 2
+_SHORTEST_ROMANISED = 4
 
 
 def key_of(word: str) -> str:
@@ -132,6 +135,7 @@ def lexicon() -> Lexicon:
     words: dict[str, int] = {}
     _add(words, GIVEN, _listed("person", re.compile("first_name")))
     _add(words, FAMILY, _listed("person", re.compile("last_name")))
+    _add_romanised(words)
     places: dict[str, set[tuple[str, ...]]] = {}
     for kind, names in ((PLACE, _places()), (PLACE | COUNTRY, _listed("address", re.compile("countries")))):
         for name in names:
@@ -157,6 +161,14 @@ def _add(words: dict[str, int], kind: int, texts: Iterable[str]) -> None:
             key = key_of(part)
             if len(key) >= _SHORTEST or kind == COMMON:
                 words[key] = words.get(key, 0) | kind
+
+
+def _add_romanised(words: dict[str, int]) -> None:
+    """Names that the lists have in Devanagari, as most texts write them; short ones are words of other languages."""
+    for word, kind in list(words.items()):
+        for spelling in romanised(word):
+            if len(spelling) >= _SHORTEST_ROMANISED:
+                words[spelling] = words.get(spelling, 0) | kind
 
 
 def _listed(provider: str, wanted: re.Pattern[str]) -> Iterator[str]:

@@ -16,7 +16,6 @@ from secure_ml.protection.classify.lexicon import (
     COMMON,
     COMPANY,
     COUNTRY,
-    FAMILY,
     GIVEN,
     INTRODUCES,
     NAME,
@@ -49,6 +48,9 @@ _BETWEEN_COMPANIES = frozenset({", ", " & ", " and "})
 _LONGEST_NAME = 4
 _SHORTEST_STRANGER = 3
 _LONGEST_ACRONYM = 4
+_MOST_INITIALS = 3
+_LETTERS_THAT_ARE_WORDS = frozenset({"a", "i"})
+_RELATIONS = frozenset("sdwchf")
 
 
 def find_names(folded: str) -> list[Span]:
@@ -143,7 +145,8 @@ def _person(reading: Reading, index: int) -> tuple[int, float] | None:
     if flags & NUMBER:
         return None
     if flags & TITLE and reading.marked(index) and reading.joined(index + 1):
-        last = _name_end(reading, index + 1, introduced=reading.tells(index) or not flags & COMMON)
+        first = _after_initials(reading, index + 1)
+        last = _name_end(reading, first, introduced=reading.tells(index) or not flags & COMMON)
         if last > index:
             return last, INTRODUCED
     introduced = _introduced(reading, index)
@@ -151,6 +154,9 @@ def _person(reading: Reading, index: int) -> tuple[int, float] | None:
         last = _name_end(reading, index, introduced=introduced)
         if last >= index:
             return last, INTRODUCED
+    first = _after_initials(reading, index)
+    if first > index and (reading.flags[first] & NAME or first > index + 1) and not reading.flags[first] & COMMON:
+        return _name_end(reading, first, introduced=True), KNOWN
     if _known(reading, index):
         last = _name_end(reading, index, introduced=False)
         if last >= index:
@@ -160,17 +166,38 @@ def _person(reading: Reading, index: int) -> tuple[int, float] | None:
     return None
 
 
+def _after_initials(reading: Reading, index: int) -> int:
+    """The proper name after up to three initials ("J. R. Tolson") that begin at this word; this word where none do."""
+    first = index
+    while first - index < _MOST_INITIALS and reading.flags[first] & CAPITAL and reading.length(first) == 1:
+        if not reading.joined(first + 1) or not reading.free(first + 1):
+            return index
+        first += 1
+    article = first == index + 1 and reading.keys[index] in _LETTERS_THAT_ARE_WORDS and "." not in reading.gap(first)
+    is_name = reading.flags[first] & CAPITAL and reading.length(first) >= _SHORTEST_STRANGER
+    return first if is_name and not article else index
+
+
 def _introduced(reading: Reading, index: int) -> bool | None:
     """Whether the words before say that a name comes ("my name is", "Name:", "Dear"); False if they only may."""
     if not index or reading.flags[index] & (COMMON | TITLE):
         return None
     said, gap = index - 1, reading.gap(index)
+    if _related(reading, index):
+        return True
     certain = ":" in gap or reading.keys[said] == "dear"
     if reading.keys[said] == "is" and index > 1:
         said, certain = index - 2, True
     if len(gap) > 4 or not reading.flags[said] & INTRODUCES or not reading.free(index - 1):
         return None
     return certain or reading.tells(index)
+
+
+def _related(reading: Reading, index: int) -> bool:
+    """Whether the words before are "s/o", "w/o" or the like; some of them mean "without" and "complains of" too."""
+    if index < 2 or reading.keys[index - 1] != "o" or reading.gap(index - 1) != "/":
+        return False
+    return reading.keys[index - 2] in _RELATIONS and bool(reading.flags[index] & (CAPITAL | NAME))
 
 
 def _known(reading: Reading, index: int) -> bool:
@@ -183,7 +210,7 @@ def _known(reading: Reading, index: int) -> bool:
         told = reading.cased and flags & CAPITAL and flags & GIVEN and not reading.all_capitals(index)
         return bool(told and after & CAPITAL and not after & COMMON)
     if reading.tells(index) and not flags & CAPITAL:
-        return bool(flags & GIVEN and after & FAMILY and not after & COMMON)
+        return bool(after & NAME and (flags | after) & GIVEN and not after & COMMON)
     if _is_where(reading, index) and (flags & PLACE or not flags & GIVEN):
         second = after & CAPITAL if reading.tells(index) else after & NAME and not after & COMMON
         return bool(flags & GIVEN and second and reading.keys[index - 1] in _FROM)
@@ -208,7 +235,8 @@ def _stranger(reading: Reading, index: int) -> bool:
         return False
     if flags & STARTS:
         return bool(flags & POSSESSIVE) or _addressed(reading, index)
-    if reading.gap(index).strip(" ,'(\u2018\u2019"):
+    beside = reading.gap(index) == " & " and reading.flags[index - 1] & TAKEN
+    if not beside and reading.gap(index).strip(" ,'(\u2018\u2019"):
         return False
     if reading.before(index) & CAPITAL or (flags & JOINED and reading.keys[index - 1] in _ARTICLES):
         return False

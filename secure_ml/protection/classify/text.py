@@ -15,6 +15,7 @@ from secure_ml.protection.classify.cells import fold
 from secure_ml.protection.classify.names import find_names
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 from secure_ml.protection.classify.span import Span
+from secure_ml.protection.classify.spelled import find_spelled
 
 CERTAIN = 0.8
 """Score from which a span counts as an identifier found; below it is masked all the same."""
@@ -23,6 +24,13 @@ _BEFORE_SCORE = 0.85
 _BROKEN = re.compile(r"[0-9A-Za-z][ -]?[\n\r\u200c\u200d]+[ -]?[0-9]")
 _UNBROKEN = dict.fromkeys(map(ord, "\n\r\u200c\u200d"), " ")
 _LOOK_BACK = 24
+_OF_A_THING = re.compile(
+    r"(?i)(?<![a-z])(?:order|invoice|inv|bill|receipt|voucher|txn|transaction|utr|rrn|tracking|awb|shipment|parcel|batch|lot"
+    r"|sku|barcode|product|item|part|serial|ticket|error|odometer|meter|cheque|amount|amt|total|rs|inr|usd|eur|gbp)"
+    r"(?:[ .]{1,2}(?:no|num|number|id|code|reading|of))?[ .:#=-]{0,4}$"
+)
+_DATE = re.compile(r"[0-3]?[0-9]([-./])[01]?[0-9]\1(?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}([-./])[01]?[0-9]\2[0-3]?[0-9]")
+_WEAK = 0.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +64,22 @@ class TextPattern:
         return Span(entity=self.detector.entity, start=start, end=end, score=score) if score > 0 else None
 
     def _score(self, folded: str, start: int, end: int) -> tuple[float, int]:
-        announced = self.before is not None and self.before.search(folded[max(0, start - _LOOK_BACK) : start])
+        before = folded[max(0, start - _LOOK_BACK) : start]
+        if self.form.score == _WEAK and folded[start].isdigit() and _OF_A_THING.search(before):
+            return self._score_of_a_thing(folded, start, end)
+        announced = self.before is not None and self.before.search(before)
         if self.detector.validates and self._validates_alone():
             valid_end = self._longest_valid(folded, start, end)
             if valid_end is not None:
                 return max(self.form.validated_score, _BEFORE_SCORE if announced else 0.0), valid_end
-        return (_BEFORE_SCORE if announced else self.form.score), end
+        if announced:
+            return _BEFORE_SCORE, end
+        return (0.0 if _DATE.fullmatch(folded, start, end) else self.form.score), end
+
+    def _score_of_a_thing(self, folded: str, start: int, end: int) -> tuple[float, int]:
+        """Of a number that the text calls an order's: a check digit that fits may be chance, so it is never certain."""
+        valid_end = self._longest_valid(folded, start, end) if self.detector.validates else None
+        return (0.0, end) if valid_end is None else (_WEAK, valid_end)
 
     def _validates_alone(self) -> bool:
         return not self.detector.needs_context
@@ -123,7 +141,7 @@ def find_identifiers(text: str) -> tuple[Span, ...]:
 
 def _identifiers(folded: str) -> list[Span]:
     spans = [span for pattern in text_patterns().values() for span in pattern.find(folded)]
-    return [*spans, *find_broken(folded)]
+    return [*spans, *find_broken(folded), *find_spelled(folded)]
 
 
 def find_broken(folded: str) -> list[Span]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from secure_ml.protection.classify.candidates import could_find
 from secure_ml.protection.classify.cells import fold
@@ -16,6 +17,7 @@ from secure_ml.protection.classify.makeup import Makeup, bounds_of, makeup_of
 from secure_ml.protection.classify.names import find_names
 from secure_ml.protection.classify.spacy_model import LanguageModel
 from secure_ml.protection.classify.span import Span
+from secure_ml.protection.classify.spelled import POSSIBLE, find_spelled
 from secure_ml.protection.classify.text import TextPattern, find_broken, merged, text_patterns
 
 _WORTH_COMPILING = 256
@@ -58,6 +60,8 @@ class TextSearch:
         for pattern in text_patterns().values():
             for position in _candidates(array, makeup, pattern):
                 found[position].extend(pattern.find(folded[position]))
+        for position in np.flatnonzero(pc.match_substring_regex(array, POSSIBLE)).tolist():
+            found[position].extend(find_spelled(folded[position]))
 
 
 def _candidates(texts: pa.Array, makeup: Makeup, pattern: TextPattern) -> list[int]:

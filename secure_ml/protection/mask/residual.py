@@ -5,13 +5,22 @@ shares: what that removes is what is looked for here.
 """
 
 from collections import Counter
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from secure_ml.policy.labels import Entity
+from secure_ml.protection.classify.cells import fold
 from secure_ml.protection.classify.span import Span
-from secure_ml.protection.classify.text import CERTAIN, find_identifiers
+from secure_ml.protection.classify.text import (
+    CERTAIN,
+    TextPattern,
+    certain_among,
+    certain_patterns,
+    find_broken,
+    find_identifiers,
+)
 from secure_ml.protection.mask.canonical import canonical, has_shape
 from secure_ml.protection.mask.token import is_token
 from secure_ml.protection.parse import folded_text
@@ -55,7 +64,16 @@ def is_suspect(texts: pa.Array) -> pa.Array:
 
 def residual_spans(text: str) -> list[Span]:
     """Where a text holds what counts as a residual identifier."""
+    folded = fold(text)
+    # Few of the suspects hold any, and to ask every detector of all of them is dear.
+    if not certain_among(_searched_patterns(), folded) and not find_broken(folded):
+        return []
     return [span for span in find_identifiers(text) if span.entity in SEARCHED and span.score >= CERTAIN]
+
+
+@cache
+def _searched_patterns() -> tuple[TextPattern, ...]:
+    return tuple(pattern for pattern in certain_patterns() if pattern.detector.entity in SEARCHED)
 
 
 def _whole_accounts(texts: pa.Array) -> int:

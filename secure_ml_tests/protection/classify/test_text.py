@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_ml.policy.labels import Entity
-from secure_ml.protection.classify.text import CERTAIN, find_spans
+from secure_ml.protection.classify.text import CERTAIN, certain_entities, find_spans
 
 REMARK = (
     "met Shri Ravi Kumar. Call +91-98765 43210 or 098765 43210; Aadhaar 2341 2341 2346, PAN ABCPE1234F, "
@@ -106,3 +106,34 @@ def test_where_two_candidates_overlap_no_character_of_either_is_left_over() -> N
     text = "seen 2341 2341 2346 77665 there"
     (span,) = find_spans(text)
     assert (span.entity, text[span.start : span.end]) == (Entity.AADHAAR, "2341 2341 2346 77665")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order no 234123412345 shipped", "batch 12345678 expired", "product code 8901030865123 sold",
+        "UTR 405612345671", "next appointment 12-06-2024", "Invoice no. 2024-001234", "seen 2024-05-12",
+        "tracking no 9400110200881234567890",
+    ],
+)  # fmt: skip
+def test_numbers_of_things_and_dates_stay_readable(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "entity"),
+    [
+        ("order no 2341 2341 2346", Entity.AADHAAR), ("Invoice #4111111111111111", Entity.CARD),
+        ("bank ticket 9876543210", Entity.PHONE),
+    ],
+)  # fmt: skip
+def test_the_number_of_a_thing_that_passes_a_check_is_masked_and_never_certain(text: str, entity: Entity) -> None:
+    (span,) = [span for span in find_spans(text) if text[span.start].isdigit()]
+    assert span.score < CERTAIN
+    assert certain_entities(text) == frozenset()
+    assert certain_entities(text.split()[-1] if entity is not Entity.AADHAAR else text[-14:]) == {entity}
+
+
+def test_a_number_behind_a_thing_of_another_sentence_is_a_persons() -> None:
+    assert certain_entities("order came late, aadhaar 2341 2341 2346") == {Entity.AADHAAR}
+    assert certain_entities("invoice sent to 98765 43210") == {Entity.PHONE}

@@ -25,5 +25,5 @@ DETECTOR = PatternDetector(
     context=("dob", "birth ?(?:date|day|year|dt)?", "born", "d o b", "date ?of ?birth", "year ?of ?birth", "yob"),
     not_context=("place", "country", "city", "weight", "order"),
     needs_context=True,
-    text=TextForm(pattern=_DATE, score=0.0, before=("dob", "born", "birth", "born on", "date of birth")),
+    text=TextForm(pattern=_DATE, score=0.0, before=("dob", "d.o.b", "born", "birth", "born on", "date of birth")),
 )
