@@ -126,7 +126,8 @@ class FormCipher:
         bases = np.array([0 if radix == _DIGITS else _DIGITS for radix in form.radices], np.uint8)
 
         def checks(payload: Numerals) -> npt.NDArray[np.uint8]:
-            return check.of(payload.astype(np.uint8) + bases[others])
+            digits = payload.astype(np.uint8, copy=False)
+            return check.of(digits + bases[others] if bases.any() else digits)
 
         def fits(found: npt.NDArray[np.uint8]) -> Made:
             """Whether these are check characters, digits where the form has digits."""
