@@ -42,6 +42,7 @@ class Bounds:
         otherwise: a word for all other values.
         bottom: the lowest number that is left.
         top: the highest number that is left.
+        stands_out: whether a tail is long, and no bound of it is nobody's own.
         at: the day on which ages are counted.
     """
 
@@ -52,6 +53,7 @@ class Bounds:
     otherwise: str | None = None
     bottom: float | None = None
     top: float | None = None
+    stands_out: bool = False
     at: date | None = None
 
 
@@ -79,7 +81,7 @@ class Domain:
     def values(self) -> frozenset[Value]:
         """All candidates."""
         found: set[Value] = set() if self.cuts is None else set(self.cuts.values)
-        found |= set() if self.tails is None else {*self.tails.bottom, *self.tails.top}
+        found |= set() if self.tails is None else {*(self.tails.bottom or ()), *(self.tails.top or ())}
         found |= {text for text, _ in self.texts} | (set(_OTHERWISE) if self.texts else set())
         return frozenset(found | ({self.at} if self.at is not None else set()))
 
@@ -101,6 +103,8 @@ class Domain:
             otherwise=next((word for word in _OTHERWISE if free(word)), None) if self.texts else None,
             bottom=bottom,
             top=top,
+            stands_out=self.tails is not None
+            and ((self.tails.bottom is not None and bottom is None) or (self.tails.top is not None and top is None)),
             at=at,
         )
 

@@ -228,7 +228,7 @@ def _feature_ladder(assignment: Assignment, bounds: Bounds) -> Rungs:
         return _numbers(bounds)
     if not bounds.bins:
         return ()
-    if assignment.entity is Entity.INCOME:
+    if assignment.entity is Entity.INCOME or bounds.stands_out:
         return _numbers(bounds)[:1]
     ends: dict[str, Value] = {
         name: value for name, value in (("bottom", bounds.bottom), ("top", bounds.top)) if value is not None

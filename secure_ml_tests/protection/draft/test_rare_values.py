@@ -132,13 +132,28 @@ def test_whatever_the_numbers_no_cut_is_somebodys_own(
 
 
 @pytest.mark.parametrize("subject", ["patient_id", None])
-def test_the_extremes_of_one_person_with_many_rows_make_no_bound(tmp_path: Path, subject: str | None) -> None:
+def test_the_extremes_of_one_person_with_many_rows_are_cut_off_and_make_no_bound(
+    tmp_path: Path, subject: str | None
+) -> None:
     columns = clinic(800)
     columns["patient_id"] = [f"P{min(i, 740):06d}" for i in range(800)]
     columns["units"] = [1_000_000 + i if i >= 740 else i % 97 for i in range(800)]
     draft = drafted(tmp_path, columns, subject=subject)
+    # Each whole number near the bound is the own one of a few, so that only intervals hide the extremes.
+    assert attributes(draft)["columns"]["units"]["treatment"]["kind"] == "generalise_number"
     assert not [value for value in named_values(draft, "units") if float(str(value)) > 97]
     assert violations(attributes(draft), rare_values(columns, columns["patient_id"])) == []
+
+
+@pytest.mark.parametrize(("rows", "bounded"), [(100, False), (400, True)])
+def test_a_tail_of_too_few_people_has_no_bound(tmp_path: Path, rows: int, bounded: bool) -> None:
+    columns: dict[str, list[object]] = {
+        "units": [10 * (i + 1) + 1 if i % 12 == 0 else i % 29 for i in range(rows)],
+        "outcome": [i % 5 // 3 for i in range(rows)],
+    }
+    treatment = attributes(drafted(tmp_path, columns))["columns"]["units"]["treatment"]
+    assert treatment["kind"] == ("top_bottom_code" if bounded else "generalise_number")
+    assert sum(float(str(cell)) >= treatment.get("top", 0) for cell in columns["units"]) >= FEWEST
 
 
 def test_both_tails_are_cut_where_many_stand_and_at_nobodys_own_number(tmp_path: Path) -> None:
