@@ -80,6 +80,9 @@ POSITIVES = {
         "+44 20 7946 0958",
         "+14155552671",
         "(415) 555-2671",
+        "(415)555-2671",
+        "415.555.2671 x91",
+        "+1-415-555-2671 ext. 7",
         "+49 (0)30 901820",
         "0061 2 9374 4000",
         "+971 50 123 4567",
@@ -100,6 +103,8 @@ POSITIVES = {
         "203.0.113.0/24",
         "::ffff:203.0.113.9",
         "fe80::1%eth0",
+        "3.108.22.141",
+        "54.239.1.2",
     ),
     Entity.PERSON_NAME: ("Ravi Kumar", "SHARMA, PRIYA", "Smt. Zuleikha Tendon", "Mary-Jane O'Brien Wilson"),
     Entity.POSTAL_ADDRESS: (
@@ -239,6 +244,7 @@ NEAR_MISSES = {
         "add::bad",
         "10.0.19041.388",
         "14.15.83.28",
+        "8.8.8.8",
     ),
     Entity.PERSON_NAME: ("Home Loan", "ABC-123", "one two three four five six", "Ravi7"),
     Entity.POSTAL_ADDRESS: (

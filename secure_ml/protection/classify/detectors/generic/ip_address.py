@@ -18,12 +18,14 @@ _PATTERN = (
     r"|[0-9A-F]{0,4}(?::[0-9A-F]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}(?:/[0-9]{1,3}|%[A-Z0-9]{1,15})?"
 )
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-# Four small numbers are a version, a section or an object identifier: below 10 the column's name must say address.
-_VERSION_4 = re.compile(
-    rf"(?:25[0-5]|2[0-4][0-9]|1[0-9]{{2}}|[1-9][0-9])(?:\.{_BYTE}){{3}}(?::[0-9]{{2,5}}|/[0-9]{{1,2}})?"
+_PORT_OR_NETWORK = r"(?::[0-9]{2,5}|/[0-9]{1,2})?"
+_VERSION_4 = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}{_PORT_OR_NETWORK}")
+# Four small numbers are a version, a section or an object identifier: where none has three digits, or the first has
+# one and not two of the others have three, the column's name must say address. Of addresses one in thirty is such.
+_LARGE = re.compile(
+    r"^10\.|^[1-9][0-9]{2}\.|^[1-9][0-9]\.[0-9.]*[0-9]{3}(?:[.:/]|$)"
+    r"|^[1-9]\.(?:[0-9]{3}\.[0-9]{3}\.|[0-9]{3}\.[0-9]+\.[0-9]{3}|[0-9]+\.[0-9]{3}\.[0-9]{3})"
 )
-# So are they where none has three digits; of addresses one in fifty is such, and those of a network of one's own.
-_LARGE = re.compile(r"^10\.|[0-9]{3}(?:\.|$)|\.[0-9]{3}[:/]")
 # A time of day has two colons.
 _IN_TEXT_6 = r"[0-9A-F]{1,4}::[0-9A-F]{1,4}|[0-9A-F]{0,4}(?::[0-9A-F]{0,4}){3,7}(?:\.[0-9]{1,3}){0,3}"
 _SHORTEST = len("1::1")
@@ -61,8 +63,7 @@ DETECTOR = StrictDetector(
     check=is_address,
     check_all=are_addresses,
     context=("ip", "ip ?v?[46]?", "ip ?(?:addr|address)", "(?:client|remote|source|login) ?ip"),
-    # Of the versions of a program that count to some hundreds about half look like addresses.
-    least_valid=0.75,
+    least_valid=0.5,
     alone_share=0.3,
     ceiling_alone=0.9,
     text=TextForm(

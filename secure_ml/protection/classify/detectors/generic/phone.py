@@ -18,20 +18,24 @@ from secure_ml.protection.classify.pattern_detector import TextForm
 from secure_ml.protection.classify.strict_detector import StrictDetector
 
 _INDIA = r"(?:\(?(?:\+|00)?91\)?[ .-]{0,3}|0)"
+_EXTENSION = r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
 _PATTERN = (
     rf"{_INDIA}?[1-9](?:[ .-]{{0,2}}[0-9]){{9}}"
     r"|(?:\+91[ .-]?|0)[1-8][0-9]{1,3}[ .-]?[0-9]{6,8}"
-    r"|(?:\+|00)[1-9](?:[ .()/-]{0,3}[0-9]){6,14}"
-    r"|(?:1[ .-])?\(?[2-9][0-9]{2}\)?[ .-]{1,2}[0-9]{3}[ .-][0-9]{4}"
+    rf"|(?:\+|00)[1-9](?:[ .()/-]{{0,3}}[0-9]){{6,14}}{_EXTENSION}"
+    rf"|(?:1[ .-])?(?:\([2-9][0-9]{{2}}\)[ .-]{{0,2}}|[2-9][0-9]{{2}}[ .-]{{1,2}})[0-9]{{3}}[ .-][0-9]{{4}}{_EXTENSION}"
 )
 # In text, eight digits in groups are masked whatever country, extension or date they are.
 _LOOSE = (
     r"(?=(?:[ .()+-]{0,3}[0-9]){8})\+?\(?[0-9]{1,5}\)?(?:[ .()-]{0,3}[0-9]{2,8}){1,5}"
-    r"(?: ?(?:x|ext\.?) ?[0-9]{1,5})?"
+    rf"{_EXTENSION}"
 )
 # What a number that `is_possible_number` accepts shows: a mobile's digits, a sign or zero before them, or a gap.
 _POSSIBLE = rf"{_INDIA}?[6-9](?:[ .-]{{0,2}}[0-9]){{9}}|(?:^|[^0-9A-Za-z])[+0(]|[0-9)][ .()-]{{1,3}}[0-9]"
-_NORTH_AMERICAN = re.compile(r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)|[2-9][0-9]{2})[ .-]{0,2}[2-9][0-9]{2}[ .-]?[0-9]{4}")
+_NORTH_AMERICAN = re.compile(
+    rf"(?:1[ .-]?)?(?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}})[ .-]{{0,2}}[2-9][0-9]{{2}}[ .-]?[0-9]{{4}}{_EXTENSION}"
+)
+_ENDS_IN_EXTENSION = re.compile(r" ?(?:x|ext\.?) ?[0-9]{1,6}$", re.IGNORECASE)
 _AS_WRITTEN = re.compile(r"^[+0(]|[ .)-]")
 # What `_is_valid_by_plan` needs of a number: a country code, a zero at first, or the North American form.
 _HAS_A_PLAN = re.compile(rf"^\(*\+|^[^0-9]*0|^(?:{_NORTH_AMERICAN.pattern})$")
@@ -52,7 +56,8 @@ def is_possible_number(value: str) -> bool:
         return bool(_mobile_plan().fullmatch(value))
     if _INDIAN_MOBILE.fullmatch(value):
         return True
-    return bool(_AS_WRITTEN.search(value)) and _is_valid_by_plan(value, re.sub(r"[^0-9]", "", value))
+    called = _ENDS_IN_EXTENSION.sub("", value)
+    return bool(_AS_WRITTEN.search(called)) and _is_valid_by_plan(called, re.sub(r"[^0-9]", "", called))
 
 
 def are_possible_numbers(values: Any) -> npt.NDArray[np.bool_]:
