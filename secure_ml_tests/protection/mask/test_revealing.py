@@ -339,6 +339,25 @@ def test_where_nothing_was_masked_or_judged_nothing_is_given_back(tmp_path: Path
         unjudged.ask()
 
 
+def with_a_table_of_its_own_in_test(content: dict[str, Any]) -> None:
+    with_reversible_columns(content)
+    partitions = {"kind": "static", "keys": ["trial"]}
+    content["environments"] = {
+        "test": {"source": {"format": "csv", "path": "{partition}.csv", "partitions": partitions}}
+    }
+
+
+def test_the_partitions_are_those_of_the_environments_own_table(tmp_path: Path, kept: Masked) -> None:
+    make_small_project(tmp_path, change=with_a_table_of_its_own_in_test)
+    (tmp_path / "actors.yaml").write_text(ACTORS, encoding="utf-8")
+    tried = open_masked(tmp_path, kept.cells)
+    with pytest.raises(NothingThere):
+        tried.ask(environment="test", partition="trial")
+    for place in ({"environment": "test"}, {"partition": "trial"}):
+        with pytest.raises(AccessRefused, match="has no partition of that key"):
+            tried.ask(**place)
+
+
 def test_a_message_shows_neither_value_nor_case_nor_reason() -> None:
     place = {"environment": ENVIRONMENT, "project": PROJECT, "partition": "", "column": "email"}
     shown = [
