@@ -89,9 +89,15 @@ def test_the_strongest_combinations_are_told_under_disclosure_control(rows: int,
         Combination(columns=(name, "income"), share=share, low=share, high=share, classes=9)
         for name, share in shares.items()
     ]
-    facts = judgement([finding(*combinations, rows=rows)], policy).facts
+    judged = judgement([finding(*combinations, rows=rows)], policy)
+    assert set(judged.pictures) == {"singled_out.png"}
+    facts = judged.facts
     told = {name: fact for name, fact in facts.items() if name.startswith("singled out by ")}
     assert len(told) == 5
     assert told["singled out by birth_date + income"] == words
     assert "singled out by other_19 + income" in told
     assert "singled out by other_6 + income" not in told
+
+
+def test_where_nothing_singles_anybody_out_there_is_no_picture() -> None:
+    assert not judgement([finding(rows=5_000)], Policy.model_validate(attributes())).pictures

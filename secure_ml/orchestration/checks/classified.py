@@ -12,7 +12,7 @@ from secure_ml.policy.projects import Project
 from secure_ml.vault.dataset import Dataset
 
 if TYPE_CHECKING:
-    from secure_ml.protection.classify.finding import Finding
+    from secure_ml.protection.classify.finding import Combination, Finding
 
 _DESCRIPTIONS = {
     "no_undeclared_sensitive_column": "No column is more sensitive than the policy declares, and none is undeclared.",
@@ -41,7 +41,9 @@ def build(project: Project, environment: str) -> dg.AssetChecksDefinition:
 
 def judgement(findings: "Sequence[Finding]", policy: Policy) -> Judgement:
     """The findings against the policy, as a verdict: what blocks fails it; overridden findings are told in any case."""
+    from secure_ml.assessment.figures.singled_out import singled_out_picture
     from secure_ml.protection.classify.compare import Severity, compare
+    from secure_ml.protection.classify.telling import SINGLED_OUT, share_in_words
 
     found = compare(
         findings,
@@ -52,6 +54,7 @@ def judgement(findings: "Sequence[Finding]", policy: Policy) -> Judgement:
     )
     blocking, overridden, warnings = ([d for d in found if d.severity is severity] for severity in Severity)
     told = [*blocking, *overridden] if blocking else [*overridden, *warnings]
+    strongest, control = _strongest(findings), policy.gates.disclosure
     return Judgement(
         "no_undeclared_sensitive_column",
         not blocking,
@@ -61,18 +64,16 @@ def judgement(findings: "Sequence[Finding]", policy: Policy) -> Judgement:
             "overridden": len(overridden),
             "warnings": len(warnings),
             **{f"overridden in {d.column}": str(d.entity) for d in overridden},
-            **_singled_out(findings, policy),
+            **{
+                f"{SINGLED_OUT}{' + '.join(one.columns)}": share_in_words(one.share, rows, control)
+                for one, rows in strongest
+            },
         },
+        pictures={"singled_out.png": singled_out_picture(strongest, control)} if strongest else {},
     )
 
 
-def _singled_out(findings: "Sequence[Finding]", policy: Policy) -> dict[str, str]:
-    """The combinations that single most people out, in words, under disclosure control."""
-    from secure_ml.protection.classify.telling import SINGLED_OUT, share_in_words
-
+def _strongest(findings: "Sequence[Finding]") -> "list[tuple[Combination, int]]":
+    """The combinations that single most people out, with the number of rows."""
     rows = {one: finding.rows for finding in findings for one in finding.singles_out}
-    strongest = sorted(rows, key=lambda one: (-one.share, one.columns))[:_COMBINATIONS_TOLD]
-    return {
-        f"{SINGLED_OUT}{' + '.join(one.columns)}": share_in_words(one.share, rows[one], policy.gates.disclosure)
-        for one in strongest
-    }
+    return sorted(rows.items(), key=lambda found: (-found[0].share, found[0].columns))[:_COMBINATIONS_TOLD]

@@ -25,12 +25,16 @@ def share_in_words(share: float, rows: int, disclosure: DisclosureControl) -> st
         rows: of the table.
         disclosure: how many stand behind a published figure.
     """
+    if may_tell(share, rows, disclosure):
+        return f"{share * 100:.0f} % of rows"
+    few = rows < disclosure.minimum_cell or share * rows < disclosure.minimum_positives
+    return "some rows" if few else "nearly all rows"
+
+
+def may_tell(share: float, rows: int, disclosure: DisclosureControl) -> bool:
+    """Whether enough rows of the table stand behind a share, and behind what is left of it, to tell it as a figure."""
     counted = share * rows
-    if rows < disclosure.minimum_cell or counted < disclosure.minimum_positives:
-        return "some rows"
-    if rows - counted < disclosure.minimum_positives:
-        return "nearly all rows"
-    return f"{share * 100:.0f} % of rows"
+    return rows >= disclosure.minimum_cell and min(counted, rows - counted) >= disclosure.minimum_positives
 
 
 def evidence_in_words(finding: "Finding", disclosure: DisclosureControl) -> str:

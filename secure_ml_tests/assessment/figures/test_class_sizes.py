@@ -1,8 +1,6 @@
 """The picture of class sizes shows shares of many people, and nothing of few."""
 
-import matplotlib.text
 import pyarrow as pa
-import pytest
 
 from secure_ml.assessment.figures.canvas import MAXIMUM_BYTES
 from secure_ml.assessment.figures.class_sizes import class_sizes_picture
@@ -18,20 +16,6 @@ def classes(*sizes: int) -> Classes:
     rows = [{"group": f"g{number}"} for number, size in enumerate(sizes) for _ in range(size)]
     counter.add(pa.RecordBatch.from_pylist(rows, schema=pa.schema([("group", pa.string())])))
     return counter.classes()[0]
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every text that is drawn."""
-    texts: list[str] = []
-    drawn = matplotlib.text.Text.draw
-
-    def record(self: matplotlib.text.Text, renderer: object, *args: object, **named: object) -> None:
-        texts.append(self.get_text())
-        drawn(self, renderer, *args, **named)
-
-    monkeypatch.setattr(matplotlib.text.Text, "draw", record)
-    return texts
 
 
 def test_ranges_of_few_people_are_suppressed_and_another_with_them(written: list[str]) -> None:
