@@ -59,6 +59,7 @@ def judgements(found: "Inspection", policy: Policy) -> tuple[Judgement, ...]:
             not minimal,
             "; ".join(minimal) or "every column is one that the purpose needs",
             facts={"rows": found.rows},
+            table=_treated(policy),
         ),
         Judgement(
             "no_residual_identifiers",
@@ -68,6 +69,25 @@ def judgements(found: "Inspection", policy: Policy) -> tuple[Judgement, ...]:
         ),
         _anonymity(found, policy),
     )
+
+
+def _treated(policy: Policy) -> list[dict[str, str]]:
+    """What the policy asks for each column of raw, those that are left out as well."""
+    from secure_ml.protection.mask.describe import describe_treatment
+    from secure_ml.protection.mask.plan import plan_without_keys
+
+    left, label = plan_without_keys(policy).labels(policy), policy.label
+    return [
+        {
+            "column": name,
+            "holds": str(column.entity),
+            "in raw identifies": str(column.identifiability),
+            "treatment": f"true for {label.positive}" if name == label.column else describe_treatment(column),
+            "in masked identifies": str(left[name].identifiability) if name in left else "not there",
+            "use": column.use.kind,
+        }
+        for name, column in policy.columns.items()
+    ]
 
 
 def _anonymity(found: "Inspection", policy: Policy) -> Judgement:
