@@ -37,9 +37,9 @@ def run(
         )
     elif outcomes[-1].success:
         reached = outcomes[-1].planned.stages[-1]
+        runs = "1 run" if len(outcomes) == 1 else f"{len(outcomes)} runs"
         out.print(
-            f"[green]{escape(name)} is {reached}[/] in {environment}, in {len(outcomes)} runs. "
-            "`secure-ml status` shows where it is."
+            f"[green]{escape(name)} is {reached}[/] in {environment}, in {runs}. `secure-ml status` shows where it is."
         )
     if not outcomes[-1].success:
         raise typer.Exit(1)
