@@ -14,12 +14,14 @@ from secure_ml.protection.classify.span import Span
 SCORE = 0.75
 
 _MILITARY = frozenset({"apo", "dpo", "fpo"})
+_OTHER_SIGNS = _MILITARY | {"p", "h"}
 _PART = re.compile(r"[ ]*(?:[,;\n][ \n]*){1,3}(?:[?*>-]{1,3} )?")
 _BEFORE_NUMBER = re.compile(r"\.?[ ,]{1,2}")
 _LONGEST_STREET = 5
 _LONGEST_PART = 6
 _MOST_PARTS = 6
 _SHORTEST_GLUED = 7
+_INDIAN_CODE = 6
 _SIGNS = NUMBER | UNIT | STREET | STREET_FIRST
 
 
@@ -41,9 +43,10 @@ def _sign(reading: Reading, index: int) -> tuple[int, int] | None:
     flags, key = reading.flags[index], reading.keys[index]
     if flags & NUMBER:
         return _numbered_street(reading, index)
-    if not flags & _SIGNS and not key.endswith(reading.lexicon.glued) and key != "p" and key not in _MILITARY:
+    if not flags & _SIGNS and not key.endswith(reading.lexicon.glued) and key not in _OTHER_SIGNS:
         return None
-    if flags & UNIT and (number := _unit_number(reading, index)) is not None:
+    is_house = key == "h" and reading.keys[index + 1 : index + 2] == ["no"]
+    if (flags & UNIT or is_house) and (number := _unit_number(reading, index)) is not None:
         return index, number
     if key == "p" and reading.keys[index + 1 : index + 3] == ["o", "box"] and reading.has(index + 3, NUMBER):
         return _with_number_before(reading, index), index + 3
@@ -158,6 +161,9 @@ def _end(reading: Reading, last: int) -> int:
         if after >= reading.size:
             break
         if reading.joined(after) and (_is_code(reading, after) or reading.flags[after] & UNIT):
+            last = after
+            continue
+        if reading.gap(after).strip() == "-" and len(reading.keys[after]) == _INDIAN_CODE and _is_code(reading, after):
             last = after
             continue
         goes_on = reading.flags[last] & NUMBER and reading.joined(after) and reading.proper(after)

@@ -50,7 +50,9 @@ _SHORTEST_STRANGER = 3
 _LONGEST_ACRONYM = 4
 _MOST_INITIALS = 3
 _LETTERS_THAT_ARE_WORDS = frozenset({"a", "i"})
-_RELATIONS = frozenset("sdwchf")
+_PRESENTS = frozenset({"is", "o"})
+_CHILD_OF = frozenset("sd")
+_RELATIONS = _CHILD_OF | frozenset("wchf")
 
 
 def find_names(folded: str) -> list[Span]:
@@ -131,8 +133,9 @@ def _alone(reading: Reading, index: int) -> bool:
 def _people(reading: Reading) -> Iterator[Span]:
     for index, flags in enumerate(reading.flags):
         # Most words are none of these, and a person is asked for at each word of each text.
-        presented = index and (reading.flags[index - 1] & INTRODUCES or reading.keys[index - 1] == "is")
-        if not (flags & (CAPITAL | NAME | TITLE) or presented) or flags & TAKEN:
+        presented = index and (reading.flags[index - 1] & INTRODUCES or reading.keys[index - 1] in _PRESENTS)
+        initial = not reading.cased and reading.length(index) == 1
+        if not (flags & (CAPITAL | NAME | TITLE) or presented or initial) or flags & TAKEN:
             continue
         found = _person(reading, index)
         if found is not None:
@@ -169,13 +172,16 @@ def _person(reading: Reading, index: int) -> tuple[int, float] | None:
 def _after_initials(reading: Reading, index: int) -> int:
     """The proper name after up to three initials ("J. R. Tolson") that begin at this word; this word where none do."""
     first = index
-    while first - index < _MOST_INITIALS and reading.flags[first] & CAPITAL and reading.length(first) == 1:
+    while first - index < _MOST_INITIALS and reading.length(first) == 1 and reading.marked(first):
         if not reading.joined(first + 1) or not reading.free(first + 1):
+            return index
+        # Without capitals only a full stop tells an initial from a letter.
+        if not reading.tells(first) and "." not in reading.gap(first + 1):
             return index
         first += 1
     article = first == index + 1 and reading.keys[index] in _LETTERS_THAT_ARE_WORDS and "." not in reading.gap(first)
-    is_name = reading.flags[first] & CAPITAL and reading.length(first) >= _SHORTEST_STRANGER
-    return first if is_name and not article else index
+    is_name = reading.marked(first) and reading.length(first) >= _SHORTEST_STRANGER
+    return first if is_name and not article and not reading.flags[first] & NUMBER else index
 
 
 def _introduced(reading: Reading, index: int) -> bool | None:
@@ -197,7 +203,10 @@ def _related(reading: Reading, index: int) -> bool:
     """Whether the words before are "s/o", "w/o" or the like; some of them mean "without" and "complains of" too."""
     if index < 2 or reading.keys[index - 1] != "o" or reading.gap(index - 1) != "/":
         return False
-    return reading.keys[index - 2] in _RELATIONS and bool(reading.flags[index] & (CAPITAL | NAME))
+    relation = reading.keys[index - 2]
+    if reading.flags[index] & (CAPITAL | NAME):
+        return relation in _RELATIONS
+    return relation in _CHILD_OF and not reading.tells(index)
 
 
 def _known(reading: Reading, index: int) -> bool:

@@ -48,6 +48,9 @@ def found(text: str) -> list[tuple[Entity, str]]:
         ("Dr. A. Zwibbleford advised rest", ["Dr. A. Zwibbleford"]),
         ("J. R. Zwibbleford is here", ["J. R. Zwibbleford"]),
         ("co-borrower S. Tamara", ["S. Tamara"]),
+        ("d.o.b. 1990-03-25 mismatch, plan b. 12345", []),
+        ("dr. a. zwibbleford, borrower k. olsen", ["dr. a. zwibbleford", "k. olsen"]),
+        ("holder d/o zwibble fandango, w/o collateral", ["zwibble fandango"]),
         ("A K Olsen retired", ["A K Olsen"]),
         ("customer tamara olsen s/o om patil of Chicago", ["tamara olsen", "om patil"]),
         ("w/o Zwibble, d/o Fandango", ["Zwibble", "Fandango"]),
@@ -96,6 +99,8 @@ def test_people(text: str, names: list[str]) -> None:
         ("salary from infosys ltd", ORGANISATION, "infosys ltd"),
         ("the Department of Better Roads wrote", ORGANISATION, "Department of Better Roads"),
         ("a year at Zwibbletech as an assistant", ORGANISATION, "Zwibbletech"),
+        ("c/o H.No. 12-4-56, Gandhi Nagar, Hyderabad 500080", ADDRESS, "H.No. 12-4-56, Gandhi Nagar, Hyderabad 500080"),
+        ("at Plot No 45, Sector 12, New Delhi - 110075", ADDRESS, "Plot No 45, Sector 12, New Delhi - 110075"),
     ],
 )
 def test_places_addresses_and_organisations(text: str, entity: Entity, name: str | None) -> None:
