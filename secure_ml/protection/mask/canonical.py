@@ -81,7 +81,9 @@ def _runs_have_shape(texts: pa.Array, detector: PatternDetector) -> npt.NDArray[
     )
     runs = pa.ListArray.from_arrays(pa.array([*range(0, len(texts), _RUN), len(texts)], pa.int32()), texts)
     lines = pc.binary_join_element_wise(pc.binary_join(runs, "\n"), "", "\n")
-    return pc.match_substring_regex(lines, rf"(?is)^(?:(?:{pattern})\n)*$").to_numpy(zero_copy_only=False)
+    shaped = pc.match_substring_regex(lines, rf"(?is)^(?:(?:{pattern})\n)*$")
+    seen: npt.NDArray[np.bool_] = shaped.to_numpy(zero_copy_only=False)
+    return seen
 
 
 def _digits(texts: pa.Array, entity: Entity) -> pa.Array:

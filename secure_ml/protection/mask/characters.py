@@ -50,7 +50,8 @@ class Alphabets:
         joined = joined.astype(np.min_scalar_type(int(joined.max())))
         # Characters that follow each other are counted, which is quicker than looking them up.
         if all((np.diff(some) == 1).all() for some in points):
-            return joined[before[:-1]].take(kinds) + places
+            counted: Places = joined[before[:-1]].take(kinds) + places
+            return counted
         return joined.take(before.take(kinds) + places)
 
 

@@ -280,12 +280,12 @@ def _once(totals: npt.NDArray[np.uint64], modulus: int) -> npt.NDArray[np.uint64
 
 def _words(limbs: _Limbs, modulus: int, count: int) -> _Limbs:
     """Numbers in words of 32 bits, by Horner's rule."""
-    words = [limbs[-1], *(np.zeros_like(limbs[-1]) for _ in range(count - 1))]
+    words: _Limbs = [limbs[-1], *(np.zeros_like(limbs[-1]) for _ in range(count - 1))]
     for limb in limbs[-2::-1]:
         carry = limb
         for place, word in enumerate(words):
-            total = word * modulus + carry
-            words[place], carry = total & _WORD_MASK, total >> _WORD_BITS
+            total = word * np.uint64(modulus) + carry
+            words[place], carry = total & np.uint64(_WORD_MASK), total >> np.uint64(_WORD_BITS)
     return words
 
 
