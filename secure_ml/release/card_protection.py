@@ -80,7 +80,8 @@ def anonymity(policy: Policy) -> tuple[str, ...]:
     if asked.suppress:
         taken = ", ".join(code(name) for name in policy.suppressed_columns)
         bounds.append(
-            f"rare combinations were suppressed, in at most {asked.maximum_suppressed:.1%} of the rows, which lost {taken}"
+            f"rare combinations were suppressed, in at most {asked.maximum_suppressed:.1%} of the rows: "
+            f"these lost {taken}"
         )
     words = "Every version of the masked table met this. It says nothing of a stranger who knows other columns."
     return (section("Anonymity of the masked table", words, bullets(bounds)),)

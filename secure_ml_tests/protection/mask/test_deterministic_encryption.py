@@ -86,7 +86,20 @@ def test_what_was_changed_or_is_of_another_key_or_column_does_not_come_back() ->
     (made,) = encrypted(["9876543210"])
     assert made is not None
     changed = [made[:n] + ("a" if made[n] != "a" else "b") + made[n + 1 :] for n in range(4, len(made) - 1)]
-    cells = pa.array([*changed, made[4:], "ds2_" + made[4:], made[:-2], made.upper(), "9876543210", "ds1_", "ds1_a", "[REDACTED]", None])
+    cells = pa.array(
+        [
+            *changed,
+            made[4:],
+            "ds2_" + made[4:],
+            made[:-2],
+            made.upper(),
+            "9876543210",
+            "ds1_",
+            "ds1_a",
+            "[REDACTED]",
+            None,
+        ]
+    )
     assert treatment().invert(cells).null_count == len(cells)
     for other in (treatment("phone"), treatment(project="cards"), treatment(key=bytes(32))):
         assert other.invert(pa.array([made])).to_pylist() == [None]

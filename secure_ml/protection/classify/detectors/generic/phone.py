@@ -131,7 +131,7 @@ DETECTOR = StrictDetector(
         "receipt",
         "bill",
     ),
-    # Of any ten digits from 6 to 9 on five in six are numbers of the plan, and of those in groups of 3-3-4 four in five.
+    # Of any ten digits from 6 to 9 on five in six are numbers of the plan, of those in groups of 3-3-4 four in five.
     # Invented telephones that keep to no plan are found by the third of them that is written as telephones are.
     least_valid=0.88,
     alone_share=0.3,

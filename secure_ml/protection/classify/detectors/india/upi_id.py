@@ -7,8 +7,8 @@ from secure_ml.protection.classify import expressions
 from secure_ml.protection.classify.cells import Kind
 from secure_ml.protection.classify.pattern_detector import PatternDetector, TextForm
 
-# Handles that NPCI lists for banks and apps, also those that are no longer given out; of any other the column's name
-# must speak. Left out are words that name machines as often, such as "db" and "united".
+# Handles of banks and apps that public lists agree on, also those that are no longer given out; of any other the
+# column's name must speak. Left out are words that name machines as often, such as "db" and "united".
 _HANDLES = """
 abfspay airtel airtelpaymentsbank allbank andb apl aubank axb axisb axisbank axisgo axl bandhan barodampay barodapay
 bhim bob boi bombob bpaywallet bpunity canara cbin cboi centralbank citi citibank citigold cmsidfc cnrb cosb csbpay
