@@ -72,4 +72,5 @@ def init(
     for question in drafted.to_confirm:
         out.print(f"  - {escape(question)}", soft_wrap=True)
     found = "" if folder is None else f" (it is looked for in {settings.projects} and in secure_ml/defs only)"
-    out.print(f"\nThen: secure-ml run {escape(name + found)}", soft_wrap=True)
+    first = "Edit the draft, then" if drafted.open_questions else "Then"
+    out.print(f"\n{first}: secure-ml run {escape(name + found)}", soft_wrap=True)

@@ -15,6 +15,7 @@ from secure_ml.guard.redaction import standard_redactor
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]{0,30}(?:_[a-z0-9]{1,30}){0,6}|[A-Z][A-Z0-9]{0,30}(?:_[A-Z0-9]{1,30}){1,6}")
 _DIGITS = re.compile(r"\d{5}")
 _STAND_IN = "undeclared_column_"
+_LISTED = 20
 _NUMBERED = re.compile(_STAND_IN + r"[1-9]\d{0,4}_*")
 
 
@@ -41,6 +42,12 @@ def shown_names(names: Sequence[str], declared: Collection[str]) -> tuple[str, .
 def may_be_shown(name: str, declared: Collection[str]) -> bool:
     """Whether `shown_names` can have given this name to a column; see there."""
     return name in declared or _is_a_name(name) or _NUMBERED.fullmatch(name) is not None
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in words, the first twenty of many."""
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def is_stand_in(name: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from secure_ml.access.decisions import readable_columns
 from secure_ml.access.stages import PARENTS, PARTITIONED, PERIOD, SIDE, Stage
+from secure_ml.guard.column_names import listed
 from secure_ml.policy.project import Policy
 from secure_ml.vault.artefacts import ARTEFACTS
 from secure_ml.vault.errors import AccessRefused
@@ -69,7 +70,7 @@ def require_labels(address: Address, labels: Mapping[str, Label], policy: Policy
     """
     stage = Stage(address.stage)
     if stage is Stage.RAW and (missing := [name for name in policy.columns if name not in labels]):
-        raise AccessRefused(f"{address}: lacks the declared columns {', '.join(missing)}")
+        raise AccessRefused(f"{address}: lacks the declared columns {listed(missing)}")
     least = _least(stage, policy, parents)
     for name, label in labels.items():
         required = least(name)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from secure_ml.guard.column_names import shown_names
+from secure_ml.guard.column_names import listed, shown_names
 from secure_ml.policy.project import Policy
 from secure_ml.vault.dataset import Dataset
 from secure_ml.vault.errors import SourceError
@@ -48,6 +48,8 @@ def open_source(policy: Policy, *, folder: Path, partition: str, environ: Mappin
         return _with_rows(query.dataset(), place=query.place)
     assert policy.source.path is not None  # noqa: S101 - the policy's validator requires it
     path = (folder / policy.source.path.replace("{partition}", partition)).resolve()
+    if path.is_dir():
+        raise SourceError(f"{path}: is a folder; name the table in it by source.path in the policy")
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put the table there or correct source.path in the policy")
     if path.stat().st_size == 0:
@@ -76,7 +78,7 @@ def _names(policy: Policy, names: Sequence[str], *, place: str) -> tuple[str, ..
         raise SourceError(f"{place}: two columns have the same name; correct the header")
     missing = [name for name in policy.columns if name not in names]
     if missing:
-        raise SourceError(f"{place}: lacks the declared columns {', '.join(missing)}; correct the file or the policy")
+        raise SourceError(f"{place}: lacks the declared columns {listed(missing)}; correct the file or the policy")
     # Where nothing is declared yet, a steward is about to: from these names.
     return shown_names(names, policy.columns) if policy.columns else tuple(names)
 

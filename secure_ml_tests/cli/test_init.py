@@ -40,7 +40,7 @@ def test_the_draft_lies_in_a_home_that_others_cannot_read(terminal: Terminal, vi
     file = terminal.home / "projects" / "visits" / "defs.yaml"
     assert file.is_file()
     assert f"Drafted {file}" in said.out
-    assert "Then: secure-ml run visits" in said.out
+    assert "Edit the draft, then: secure-ml run visits" in said.out
     assert terminal.home.stat().st_mode & 0o077 == 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from secure_ml.guard.column_names import is_stand_in, may_be_shown, shown_names
+from secure_ml.guard.column_names import is_stand_in, listed, may_be_shown, shown_names
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,8 @@ def test_what_is_shown_may_be_shown_and_what_was_replaced_may_not() -> None:
     assert [may_be_shown(name, ["Full Name"]) for name in shown] == [True] * 5
     replaced = ["Meera", "Asha Rao", "undeclared_column_98765012", "undeclared_column_1 Asha", "undeclared_column_"]
     assert not any(may_be_shown(name, ["Full Name"]) for name in replaced)
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([f"c{n}" for n in range(200)]).endswith("c19 and 180 more")

@@ -88,6 +88,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "no such file" in refusal(policy(), tmp_path)
 
 
+def test_a_folder_in_the_place_of_the_file_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").mkdir()
+    assert "is a folder" in refusal(policy(), tmp_path)
+
+
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_usual_dialects_of_csv_are_read(tmp_path: Path, mark: bytes, end: str) -> None:

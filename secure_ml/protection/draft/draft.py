@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import yaml
 from pydantic import ValidationError
 
+from secure_ml.guard.column_names import listed
 from secure_ml.policy.columns import ColumnType
 from secure_ml.policy.labels import Entity
 from secure_ml.policy.project import Policy
@@ -105,8 +106,7 @@ def _require_named(table: Dataset, *, label: str, subject: str | None, consent: 
     names = table.schema.names
     for what, name in (("label", label), ("subject", subject), ("consent", consent)):
         if name is not None and name not in names:
-            listed = ", ".join(repr(n) for n in names[:50]) + (" and more" if len(names) > 50 else "")
-            raise DraftError(f"the {what} column {name!r} is not in the table; its columns are {listed}")
+            raise DraftError(f"the {what} column {name!r} is not in the table; its columns are {listed(names)}")
     if label == subject:
         raise DraftError(f"the column {label!r} cannot be both label and subject; name two columns")
     if consent is not None and consent in {label, subject}:

@@ -172,6 +172,11 @@ def test_a_flag_is_what_its_name_says_or_nothing(name: str, entity: Entity) -> N
     assert only([0, 1, 1, 0] * 20, name=name).entity is entity
 
 
+@pytest.mark.parametrize("name", ["hba1c", "HbA1c", "HBA1C_level", "systolic_bp"])
+def test_a_measurement_of_health_is_known_by_its_name(name: str) -> None:
+    assert only([5.6, 6.1, 7.4, 5.2] * 20, name=name).entity is Entity.HEALTH
+
+
 def test_a_measurement_table_without_people_has_no_identifier() -> None:
     from sklearn.datasets import load_breast_cancer
 

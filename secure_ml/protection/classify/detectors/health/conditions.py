@@ -49,7 +49,7 @@ DETECTOR = PatternDetector(
         "chol(?:esterol)?",
         "glucose",
         "insulin",
-        "hba1c",
+        "hb ?a ?1 ?c",
         "bmi",
         "hiv",
         "diabet(?:es|ic)",
