@@ -259,7 +259,7 @@ def test_a_policy_that_was_eased_between_reading_and_writing_eases_nothing(
 ) -> None:
     parents = opened(run, Stage.MASKED)
     content = attributes(buckets=3)
-    content["columns"]["gender"]["treatment"] = {"kind": "redact"}
+    content["columns"]["gender"] |= {"treatment": {"kind": "redact"}, "use": {"kind": "review"}}
     eased = load_policy(write_policy(run.project.root / "eased" / PROJECT, content).parent)
     monkeypatch.setitem(run.project.installation.projects, PROJECT, Project(eased, run.project.folder))
     with pytest.raises(StaleVersion, match="another policy"):
