@@ -106,7 +106,8 @@ def _require_named(table: Dataset, *, label: str, subject: str | None, consent: 
     names = table.schema.names
     for what, name in (("label", label), ("subject", subject), ("consent", consent)):
         if name is not None and name not in names:
-            raise DraftError(f"the {what} column {name!r} is not in the table; its columns are {listed(names)}")
+            known = listed([repr(n) for n in names])
+            raise DraftError(f"the {what} column {name!r} is not in the table; its columns are {known}")
     if label == subject:
         raise DraftError(f"the column {label!r} cannot be both label and subject; name two columns")
     if consent is not None and consent in {label, subject}:
