@@ -4,6 +4,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -216,9 +217,16 @@ def meets_the_door_in_a_later_run(analyst: Analyst, addresses: tuple[str, ...]) 
 
 
 def re_executes_the_run_on_the_repaired_source(analyst: Analyst, refused: Run) -> None:
-    analyst.open_run(refused)
-    analyst.re_execute("All steps in root run")
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
     warning = "This run is part of a completed backfill."
+    for _ in range(5):
+        analyst.open_run(refused)
+        analyst.re_execute("All steps in root run")
+        # A click on a menu that the page draws anew is lost.
+        with suppress(PlaywrightTimeout):
+            analyst.page.get_by_text(warning).first.wait_for(timeout=20_000)
+            break
     analyst.sees(warning)
     analyst.button("Confirm").click()
     # The dialog closes once the run was launched; a click on a dialog that is still moving in is lost.
